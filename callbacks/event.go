@@ -1,0 +1,270 @@
+package callbacks
+
+import (
+	"time"
+)
+
+// Event is one of the structs of this file, passed by value. The set is closed: a type switch over it is complete.
+type Event interface {
+	event()
+}
+
+// Where names a partition as a consumer group sees it. Events about a partition embed it.
+type Where struct {
+	Group     string
+	Topic     string
+	Partition int32
+}
+
+// Started says that a group has joined the cluster's consumer group and polls.
+type Started struct {
+	Group  string
+	Topics []string
+}
+
+// Assigned says that a partition was granted to this process. Epoch counts its assignments in this process, from 1.
+type Assigned struct {
+	Where
+
+	Epoch int
+}
+
+// Positioned says from where an assigned partition is consumed.
+type Positioned struct {
+	Where
+
+	Offset int64
+	// Committed is false when the group had no committed offset and the route's start policy decided.
+	Committed bool
+	// Start is the policy that decided: "earliest", "latest", a time, "new partition"; empty when Committed.
+	Start string
+}
+
+// Revoked says that a partition was taken away, after its drain and its last commit. Lost says that it went without warning and
+// nothing could be committed.
+type Revoked struct {
+	Where
+
+	Epoch int
+	Lost  bool
+	// Drained is false when a handler did not return in time and was abandoned.
+	Drained bool
+}
+
+// Polled says that the client was polled. It is emitted for polls that returned something.
+type Polled struct {
+	Group   string
+	Records int
+}
+
+// Fetched says that records of one partition were queued.
+type Fetched struct {
+	Where
+
+	First, Last   int64
+	Count         int
+	Bytes         int64
+	HighWatermark int64
+}
+
+// Handled says that a run of records was handled one after the other: all took about Elapsed / Count. A record that took longer
+// than the engine's clock tick (1 ms) has a run of its own.
+type Handled struct {
+	Where
+
+	First, Last int64
+	Count       int
+	// Skipped is how many of Count were taken out by middleware.
+	Skipped int
+	Elapsed time.Duration
+	// Batch is true for one call of a batch handler.
+	Batch bool
+}
+
+// Failed says that an attempt failed. First and Last differ for a batch that failed as a whole.
+type Failed struct {
+	Where
+
+	First, Last int64
+	Attempt     int
+	Err         error
+	Elapsed     time.Duration
+	// Panic is true when the handler panicked or called runtime.Goexit; Err is then a *consumer.PanicError.
+	Panic bool
+}
+
+// Retried says that a failed delivery is handed over again after Delay.
+type Retried struct {
+	Where
+
+	Offset  int64
+	Attempt int
+	Delay   time.Duration
+	Err     error
+}
+
+// Blocked says that a record has used up its retries, or is permanent, on a route whose OnFailure ends in Block: its
+// partition does not move on until it succeeds. It is emitted once for a record, Retried for each attempt that follows.
+type Blocked struct {
+	Where
+
+	Offset  int64
+	Attempt int
+	Err     error
+}
+
+// Skipped says that a record was marked without having been handled, and why.
+type Skipped struct {
+	Where
+
+	Offset int64
+	Err    error
+}
+
+// Produced says that outputs of a run were acknowledged by the broker.
+type Produced struct {
+	Where
+
+	Count   int
+	Elapsed time.Duration
+}
+
+// ProduceFailed says that an output was not acknowledged. The records from Offset on are delivered again.
+type ProduceFailed struct {
+	Where
+
+	Offset int64
+	Output string
+	Err    error
+}
+
+// Committed says that the broker stored an offset: the next record to consume.
+type Committed struct {
+	Where
+
+	Offset int64
+}
+
+// CommitFailed says that an offset was not stored. It is kept, and committed later if the partition is still owned.
+type CommitFailed struct {
+	Where
+
+	Offset int64
+	Err    error
+}
+
+// Reasons of Paused and Resumed.
+const (
+	// PausedQueue: more is queued than the partition's share, its handler is slower than the broker.
+	PausedQueue = "queue"
+	// PausedUser: Partition.Pause was called.
+	PausedUser = "user"
+	// PausedUnmarked: too many records of a ManualOffsets route were handled and not marked.
+	PausedUnmarked = "unmarked"
+	// PausedMemory: the group holds fetch.max_buffered_bytes; Where names only the group.
+	PausedMemory = "memory"
+)
+
+// Paused says that a partition is not fetched or not handed over for now.
+type Paused struct {
+	Where
+
+	Reason string
+}
+
+// Resumed ends a Paused of the same reason.
+type Resumed struct {
+	Where
+
+	Reason string
+}
+
+// FetchFailed says that polling reported an error for a partition, or for the whole group when Topic is empty. Repeated errors are
+// reported at most every few seconds; Count tells how many this one stands for.
+type FetchFailed struct {
+	Where
+
+	Err   error
+	Count int
+}
+
+// Gap says that records between two offsets will not be consumed because they no longer exist.
+type Gap struct {
+	Where
+
+	From, To int64
+	Reason   string
+}
+
+// Stale says that the result of a handler was dropped because its partition had been taken away meanwhile.
+type Stale struct {
+	Where
+
+	First, Last int64
+	Epoch       int
+	Err         error
+}
+
+// Unassigned says that records were fetched for a partition that is not assigned, and dropped.
+type Unassigned struct {
+	Where
+
+	Count int
+}
+
+// TopicMissing says that a drawn topic does not exist. It is consumed as soon as it does.
+type TopicMissing struct {
+	Group string
+	Topic string
+}
+
+// HookFailed says that a hook or a per-partition life-cycle method returned an error or panicked.
+type HookFailed struct {
+	Group string
+	Hook  string
+	Err   error
+}
+
+// Dropped says that a listener was too slow and missed events.
+type Dropped struct {
+	Events int64
+}
+
+// Stopping says that the process drains. Reason is nil for a plain stop.
+type Stopping struct {
+	Group  string
+	Reason error
+}
+
+// Stopped is the last event of a group. Clean is false when a handler had to be abandoned.
+type Stopped struct {
+	Group string
+	Clean bool
+}
+
+func (Started) event()       {}
+func (Assigned) event()      {}
+func (Positioned) event()    {}
+func (Revoked) event()       {}
+func (Polled) event()        {}
+func (Fetched) event()       {}
+func (Handled) event()       {}
+func (Failed) event()        {}
+func (Retried) event()       {}
+func (Blocked) event()       {}
+func (Skipped) event()       {}
+func (Produced) event()      {}
+func (ProduceFailed) event() {}
+func (Committed) event()     {}
+func (CommitFailed) event()  {}
+func (Paused) event()        {}
+func (Resumed) event()       {}
+func (FetchFailed) event()   {}
+func (Gap) event()           {}
+func (Stale) event()         {}
+func (Unassigned) event()    {}
+func (TopicMissing) event()  {}
+func (HookFailed) event()    {}
+func (Dropped) event()       {}
+func (Stopping) event()      {}
+func (Stopped) event()       {}

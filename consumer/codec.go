@@ -1,0 +1,75 @@
+package consumer
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Codec turns payloads into bytes and back. Codecs are safe for concurrent use. Decode must not keep data: it belongs to the
+// record.
+type Codec interface {
+	// Name is used in errors and logs: "json".
+	Name() string
+	// Encode returns the bytes of v.
+	Encode(v any) ([]byte, error)
+	// Decode fills v, a pointer, from data.
+	Decode(data []byte, v any) error
+}
+
+// The codecs at hand.
+var (
+	// JSONCodec is encoding/json.
+	JSONCodec Codec = jsonCodec{}
+	// StringCodec takes string and *string.
+	StringCodec Codec = stringCodec{}
+	// BytesCodec takes []byte and *[]byte. Decoded bytes are the record's own: clone what is kept.
+	BytesCodec Codec = bytesCodec{}
+)
+
+type jsonCodec struct{}
+
+func (jsonCodec) Name() string                    { return "json" }
+func (jsonCodec) Encode(v any) ([]byte, error)    { return json.Marshal(v) } //nolint:wrapcheck // the caller names topic and codec
+func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, v) } //nolint:wrapcheck // as above
+
+type stringCodec struct{}
+
+func (stringCodec) Name() string { return "string" }
+
+func (stringCodec) Encode(v any) ([]byte, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("string codec wants a string, got %T", v)
+	}
+	return []byte(s), nil
+}
+
+func (stringCodec) Decode(data []byte, v any) error {
+	s, ok := v.(*string)
+	if !ok {
+		return fmt.Errorf("string codec wants a *string, got %T", v)
+	}
+	*s = string(data)
+	return nil
+}
+
+type bytesCodec struct{}
+
+func (bytesCodec) Name() string { return "bytes" }
+
+func (bytesCodec) Encode(v any) ([]byte, error) {
+	b, ok := v.([]byte)
+	if !ok {
+		return nil, fmt.Errorf("bytes codec wants a []byte, got %T", v)
+	}
+	return b, nil
+}
+
+func (bytesCodec) Decode(data []byte, v any) error {
+	b, ok := v.(*[]byte)
+	if !ok {
+		return fmt.Errorf("bytes codec wants a *[]byte, got %T", v)
+	}
+	*b = data
+	return nil
+}

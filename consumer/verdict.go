@@ -1,0 +1,129 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is what is to be done about a failure.
+type Kind uint8
+
+const (
+	// KindRetry goes through the steps of the route's OnFailure. Any error that says nothing else is of this kind.
+	KindRetry Kind = iota
+	// KindPermanent goes to the end of OnFailure at once.
+	KindPermanent
+	// KindSkip marks the record, counts it and goes on.
+	KindSkip
+	// KindRetryAfter is KindRetry with its own delay.
+	KindRetryAfter
+)
+
+// Verdict is what a handler's error says about the record that failed.
+type Verdict struct {
+	Kind Kind
+	// After is the delay of KindRetryAfter.
+	After time.Duration
+	// At is the message of a batch that failed; nil means the whole batch.
+	At *Message
+}
+
+type verdictError struct {
+	kind  Kind
+	after time.Duration
+	err   error
+}
+
+func (e *verdictError) Error() string { return e.err.Error() }
+func (e *verdictError) Unwrap() error { return e.err }
+
+type failedAtError struct {
+	at  *Message
+	err error
+}
+
+func (e *failedAtError) Error() string {
+	return fmt.Sprintf("record %s/%d@%d: %v", e.at.Topic, e.at.Partition, e.at.Offset, e.err)
+}
+func (e *failedAtError) Unwrap() error { return e.err }
+
+// Permanent says that retrying will not help: the record goes to the end of OnFailure at once. On a route that blocks, it blocks,
+// visibly. Permanent(nil) is nil.
+func Permanent(err error) error { return withKind(KindPermanent, 0, err) }
+
+// Skip says that the record needs no handling: it is marked, counted as skipped with err as the reason, and not retried.
+// Skip(nil) is nil.
+func Skip(err error) error { return withKind(KindSkip, 0, err) }
+
+// RetryAfter asks for the next attempt after d, instead of the back-off of OnFailure. The attempt counts.
+// RetryAfter(d, nil) is nil.
+func RetryAfter(d time.Duration, err error) error { return withKind(KindRetryAfter, max(d, 0), err) }
+
+func withKind(k Kind, after time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &verdictError{kind: k, after: after, err: err}
+}
+
+// FailedAt tells a batch's failure by position: the messages before m are done, m failed with err, the ones after m are delivered
+// again. It combines with the other verdicts: FailedAt(m, Permanent(err)). FailedAt(m, nil) is nil.
+func FailedAt(m *Message, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failedAtError{at: m, err: err}
+}
+
+// VerdictOf reads the verdict out of an error, however often it was wrapped. An error that carries none is KindRetry; so is a
+// joined error whose parts do not agree.
+func VerdictOf(err error) Verdict {
+	var v Verdict
+	if e, ok := errors.AsType[*failedAtError](err); ok {
+		v.At = e.at
+	}
+	if e, ok := errors.AsType[*verdictError](err); ok {
+		v.Kind, v.After = e.kind, e.after
+	}
+	return v
+}
+
+// PanicError is the failure of a handler that panicked or called runtime.Goexit.
+type PanicError struct {
+	// Value is what was passed to panic; nil for runtime.Goexit.
+	Value any
+	// Stack is the stack of the goroutine at the panic.
+	Stack []byte
+}
+
+// Error tells the value, not the stack.
+func (e *PanicError) Error() string {
+	if e.Value == nil {
+		return "handler called runtime.Goexit"
+	}
+	return fmt.Sprintf("handler panicked: %v", e.Value)
+}
+
+// Unwrap returns the value when it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// DecodeError is the failure of a payload that does not decode. It is permanent: the bytes will not change.
+type DecodeError struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Codec     string
+	Err       error
+}
+
+// Error names the record and the codec, never the payload.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("decode %s value of %s/%d@%d: %v", e.Codec, e.Topic, e.Partition, e.Offset, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *DecodeError) Unwrap() error { return e.Err }

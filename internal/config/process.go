@@ -1,0 +1,85 @@
+package config
+
+import "time"
+
+// The values of [Producer.Compression].
+const (
+	NoCompression = "none"
+	Gzip          = "gzip"
+	Snappy        = "snappy"
+	LZ4           = "lz4"
+	Zstd          = "zstd"
+)
+
+// The values of [Log.Level].
+const (
+	LevelDebug = "debug"
+	LevelInfo  = "info"
+	LevelWarn  = "warn"
+	LevelError = "error"
+)
+
+// The values of [Log.Format].
+const (
+	FormatAuto    = "auto"
+	FormatJSON    = "json"
+	FormatConsole = "console"
+)
+
+// Producer is the one client that sends what responders write, dead letters and retries. It waits for
+// all in-sync replicas and is idempotent (KIP-98), which is not configurable.
+type Producer struct {
+	// Compression of the batches sent: none, gzip, snappy, lz4 or zstd (KIP-110). A broker that does
+	// not know it is sent uncompressed batches. Kafka: compression.type. Defaults to snappy.
+	Compression string `yaml:"compression"`
+	// Linger is how long a batch that is not full waits for more records, 1m at most and less than
+	// delivery_timeout. Kafka: linger.ms. Defaults to 5ms.
+	Linger time.Duration `yaml:"linger"`
+	// DeliveryTimeout is how long a record may take to be acknowledged, retries included, 1s or more.
+	// What takes longer counts as a failure of the handler that wrote it. Kafka: delivery.timeout.ms
+	// (KIP-91). Defaults to 30s.
+	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
+	// MaxBufferedRecords is the most records that wait for their acknowledgement; above it a handler
+	// that sends has to wait. Defaults to 10000.
+	MaxBufferedRecords int `yaml:"max_buffered_records"`
+}
+
+// Concurrency bounds the handlers of the process, over all groups and routes.
+type Concurrency struct {
+	// Limit is the number of handlers that run at once in this process. 0 sets no limit beside those
+	// of the routes. Defaults to 0.
+	Limit int `yaml:"limit"`
+}
+
+// Shutdown bounds a clean stop: polling ends, running handlers finish, offsets are committed and the
+// groups left. Give the platform more time than drain and grace together before it kills the process
+// (terminationGracePeriodSeconds is 30 in Kubernetes).
+type Shutdown struct {
+	// Drain is how long running handlers may go on once the stop began, before their contexts are
+	// cancelled. 0s cancels at once. Defaults to 30s.
+	Drain time.Duration `yaml:"drain"`
+	// Grace is how long cancelled handlers may take to return. The records of those that do not are
+	// left uncommitted and handled again after the next start. Defaults to 5s.
+	Grace time.Duration `yaml:"grace"`
+}
+
+// HTTP is the listener of /metrics and of the probes /healthz/startup, /healthz/ready and
+// /healthz/live.
+type HTTP struct {
+	// Listen is the address as host:port; an empty host is every interface, port 0 a free port, and an
+	// empty address turns the listener off. Defaults to :8080.
+	Listen string `yaml:"listen"`
+	// StuckAfter is how long a handler may run before the liveness probe fails, so that the platform
+	// replaces the process. Longer than the slowest handler that is still well. 0s never fails for
+	// that reason. Defaults to 5m.
+	StuckAfter time.Duration `yaml:"stuck_after"`
+}
+
+// Log is the process's own log, written to standard error.
+type Log struct {
+	// Level is the least that is logged: debug, info, warn or error. Defaults to info.
+	Level string `yaml:"level"`
+	// Format is json for machines, console for people, or auto: console on a terminal, json
+	// otherwise. Defaults to auto.
+	Format string `yaml:"format"`
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// state is where an assignment stands; see docs/DESIGN.md §3. It only grows.
+type state int32
+
+const (
+	stateAssigned state = iota
+	stateFetching
+	stateClosing
+	stateClosed
+)
+
+// assignment is one partition granted to this member, from one grant to its end. It is never used again: the next grant makes another,
+// with a higher epoch.
+type assignment struct {
+	r     *runner
+	route *route
+	tp    kafka.TopicPartition
+	epoch int
+
+	// ctx is the parent of the handler's contexts. Its cause tells why it ended: ErrRevoked or ErrStopping.
+	ctx    context.Context //nolint:containedctx // the assignment's lifetime is what this context stands for
+	cancel context.CancelCauseFunc
+
+	state   atomic.Int32
+	closing chan struct{} // closed when the state turns closing
+	prev    <-chan struct{}
+	done    chan struct{} // closed when the worker has returned
+
+	queue  queue
+	wake   chan struct{} // something changed: look again
+	taken  chan struct{} // the worker took a slab
+	paused atomic.Bool   // Partition.Pause
+	starve atomic.Bool   // paused in the client because the queue is above its share
+	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
+
+	busySince atomic.Int64 // clock reading at which the record in progress began; 0 when idle
+	perRecord atomic.Int64 // nanoseconds per record, smoothed
+	highWater atomic.Int64
+	current   atomic.Pointer[progress]
+
+	mu        sync.Mutex
+	pos       position // automatic: the next offset to commit
+	tr        *tracker // manual: instead of pos
+	began     bool     // the position is known
+	closed    bool
+	committed int64 // what the broker has; -1 unknown
+	fetched   int64 // the next offset expected from a fetch; -1 unknown
+
+	handler consumer.Handler // of EachPartition
+}
+
+// progress is what a worker says about a record that does not simply pass.
+type progress struct {
+	Offset  int64
+	Attempt int
+	Blocked bool
+	Err     error
+	Until   time.Time
+}
+
+func newAssignment(r *runner, rt *route, tp kafka.TopicPartition, epoch int, prev <-chan struct{}, h consumer.Handler) *assignment {
+	a := &assignment{
+		r: r, route: rt, tp: tp, epoch: epoch, prev: prev,
+		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
+		taken: make(chan struct{}, 1), committed: -1, fetched: -1, handler: h,
+	}
+	a.highWater.Store(-1)
+	a.ctx, a.cancel = context.WithCancelCause(r.e.base)
+	return a
+}
+
+func (a *assignment) where() callbacks.Where {
+	return callbacks.Where{Group: a.r.id, Topic: a.tp.Topic, Partition: a.tp.Partition}
+}
+
+func (a *assignment) is(s state) bool { return state(a.state.Load()) == s }
+
+// begin starts the worker at a position. known is what the broker has committed, -1 for nothing.
+func (a *assignment) begin(at position, known int64) {
+	a.mu.Lock()
+	if !a.is(stateAssigned) {
+		a.mu.Unlock()
+		return
+	}
+	a.pos, a.committed, a.fetched, a.began = at, known, at.offset, true
+	if a.route.tracked {
+		a.tr = newTracker(at)
+	}
+	a.state.Store(int32(stateFetching))
+	a.mu.Unlock()
+	w := newWorker(a)
+	go w.loop()
+}
+
+// beginClose stops handing over records; the delivery in progress goes on.
+func (a *assignment) beginClose() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch state(a.state.Load()) {
+	case stateAssigned:
+		close(a.done) // no worker was started
+	case stateFetching:
+	case stateClosing, stateClosed:
+		return
+	}
+	a.state.Store(int32(stateClosing))
+	close(a.closing)
+	a.queue.close()
+}
+
+// signal wakes the worker to look at its assignment again.
+func (a *assignment) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish publishes the position up to which records are done. It reports false when the assignment was closed meanwhile: the result
+// of a handler that came too late.
+func (a *assignment) finish(at position) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	if a.tr == nil {
+		a.pos = at
+	}
+	return true
+}
+
+// committable is the next offset to commit and whether the broker does not have it yet.
+func (a *assignment) committable() (position, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || !a.began {
+		return position{}, false
+	}
+	at := a.pos
+	if a.tr != nil {
+		at = a.tr.watermark()
+	}
+	return at, at.offset > a.committed
+}
+
+// stored notes what the broker has.
+func (a *assignment) stored(offset int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.committed = max(a.committed, offset)
+}
+
+// seal closes the assignment for marks and results, and returns what may still be committed. It is called under the commit lock, so a mark
+// either is part of what is returned, or fails.
+func (a *assignment) seal() (at position, due bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return position{}, false
+	}
+	at, due = a.pos, a.began
+	if a.tr != nil {
+		at = a.tr.seal()
+	}
+	a.closed = true
+	a.state.Store(int32(stateClosed))
+	return at, due && at.offset > a.committed
+}
+
+// mark implements Message.Mark.
+func (a *assignment) mark(offset int64, through bool) error {
+	if a.tr == nil {
+		return offsets.ErrAutomatic
+	}
+	if err := a.tr.mark(offset, through); err != nil {
+		return err
+	}
+	a.signal()
+	return nil
+}
+
+// partition is the face that an assignment shows to users.
+type partition struct{ a *assignment }
+
+func (p partition) Group() string { return p.a.r.id }
+func (p partition) Topic() string { return p.a.tp.Topic }
+func (p partition) ID() int32     { return p.a.tp.Partition }
+func (p partition) Epoch() int    { return p.a.epoch }
+
+func (p partition) Pause() {
+	if !p.a.paused.Swap(true) {
+		p.a.r.emit(callbacks.Paused{Where: p.a.where(), Reason: callbacks.PausedUser})
+	}
+}
+
+func (p partition) Resume() {
+	if p.a.paused.Swap(false) {
+		p.a.r.emit(callbacks.Resumed{Where: p.a.where(), Reason: callbacks.PausedUser})
+		p.a.signal()
+	}
+}
+
+func (p partition) Seek(ctx context.Context, offset int64) error { return p.a.r.seek(ctx, p.a, offset) }

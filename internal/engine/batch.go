@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
+)
+
+// gather makes the next batch's window: up to size records, or what is there wait after the first of them was taken. Control records are
+// in the window, to be passed with it, and do not count.
+func (w *worker) gather() bool {
+	size, wait := w.route.spec.BatchSize, w.route.spec.BatchWait
+	var timeout <-chan time.Time
+	var timer *time.Timer
+	defer func() {
+		if timer != nil {
+			timer.Stop()
+		}
+	}()
+	for n := 0; ; {
+		n += w.fill(size - n)
+		switch {
+		case n >= size:
+			return true
+		case n > 0 && wait <= 0:
+			return true
+		case n == 0 && len(w.recs) > 0: // nothing but control records
+			return true
+		case n > 0 && timer == nil:
+			timer = time.NewTimer(wait)
+			timeout = timer.C
+		}
+		select {
+		case <-w.a.wake:
+		case <-timeout:
+			return true
+		case <-w.a.closing:
+			return false
+		}
+	}
+}
+
+// fill adds up to most records to the window from what is queued, and returns how many it added. Control records do not count; a window
+// of nothing else is passed at once.
+func (w *worker) fill(most int) (n int) {
+	for n < most {
+		if w.rest == nil {
+			if w.rest, w.from = w.take(), 0; w.rest == nil {
+				break
+			}
+		}
+		for w.from < len(w.rest.recs) && n < most {
+			rec := w.rest.recs[w.from]
+			w.recs = append(w.recs, rec)
+			w.from++
+			if !rec.Attrs.IsControl() {
+				n++
+			}
+		}
+		if w.from == len(w.rest.recs) {
+			w.held = append(w.held, w.rest)
+			w.rest = nil
+		}
+	}
+	return n
+}
+
+// callBatch hands over the window as one batch, or its next record alone.
+func (w *worker) callBatch() {
+	end := len(w.recs)
+	if w.i < w.alone {
+		end = w.i + 1
+	}
+	msgs := make([]consumer.Message, 0, end-w.i)
+	for _, rec := range w.recs[w.i:end] {
+		if rec.Attrs.IsControl() {
+			if w.a.tr != nil {
+				_ = w.a.tr.mark(rec.Offset, false) // closed: nothing is lost, it comes again
+			}
+			continue
+		}
+		msgs = append(msgs, consumer.NewMessage(rec, w.delivered))
+	}
+	if len(msgs) == 0 {
+		w.i = end
+		return
+	}
+	ctx := w.a.ctx
+	if w.timed != nil {
+		ctx = w.timed.start()
+	}
+	w.batch.Reset(msgs)
+	w.calling = true
+	err := w.chain.HandleBatch(ctx, &w.batch)
+	w.calling = false
+	if s := w.batch.Skipped(); len(s) > 0 && err == nil {
+		w.passSkipped(s)
+	}
+	if err == nil {
+		w.i = end
+		return
+	}
+	w.err = err
+	if at := consumer.VerdictOf(err).At; at != nil {
+		w.i = indexOf(w.recs[w.i:end], at.Record, w.i)
+	}
+}
+
+// indexOf returns the position of rec in recs plus from. A record that is not there fails the batch from its start, so that nothing is
+// passed that did not succeed.
+func indexOf(recs []*kgo.Record, rec *kgo.Record, from int) int {
+	for i, r := range recs {
+		if r == rec {
+			return from + i
+		}
+	}
+	return from
+}

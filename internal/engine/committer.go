@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+const (
+	// commitTimeout bounds one commit. A commit that is cut off may have been applied: the next one repeats it.
+	commitTimeout = 10 * time.Second
+	// commitRetry is the pause after a commit that failed.
+	commitRetry = time.Second
+	// commitMetadata goes with every commit: kgo would write the member id. The version is for those who read it back.
+	commitMetadata = "karafgo/1"
+)
+
+// committer is the only place that commits for a group. Its lock is held from the moment offsets are chosen until the broker has answered,
+// which makes commits ordered; assignments are sealed under it, which makes a commit for a partition that was given away
+// impossible.
+type committer struct {
+	r         *runner
+	interval  time.Duration
+	threshold int64
+
+	mu       sync.Mutex
+	kick     chan struct{}
+	quit     chan struct{}
+	done     chan struct{}
+	handled  atomic.Int64
+	quitOnce sync.Once
+}
+
+func newCommitter(r *runner, interval time.Duration, threshold int) *committer {
+	return &committer{
+		r: r, interval: interval, threshold: int64(threshold),
+		kick: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// finished counts records towards the threshold.
+func (c *committer) finished(n int) {
+	if c.threshold > 0 && c.handled.Add(int64(n)) >= c.threshold {
+		c.soon()
+	}
+}
+
+// soon asks for a commit now.
+func (c *committer) soon() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (c *committer) loop() {
+	defer close(c.done)
+	timer := time.NewTimer(c.interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-c.kick:
+		case <-c.quit:
+			return
+		}
+		next := c.interval
+		if err := c.commit(c.r.e.base, c.r.all()); err != nil {
+			next = min(next, commitRetry)
+		}
+		timer.Reset(next)
+	}
+}
+
+// stop ends the loop; commits on request still work.
+func (c *committer) stop() {
+	c.quitOnce.Do(func() { close(c.quit) })
+	<-c.done
+}
+
+// commit stores what is done of the given assignments.
+func (c *committer) commit(ctx context.Context, as []*assignment) error {
+	c.mu.Lock()
+	c.handled.Store(0)
+	due := kafka.Offsets{}
+	for _, a := range as {
+		if at, ok := a.committable(); ok {
+			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: commitMetadata}
+		}
+	}
+	events, err := c.send(ctx, due, as)
+	c.mu.Unlock()
+	c.r.emitAll(events)
+	return err
+}
+
+// commitAndSeal stores what is done of the given assignments and closes them: no mark and no result counts after it. Without
+// store, nothing is committed.
+func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store bool) error {
+	c.mu.Lock()
+	due := kafka.Offsets{}
+	for _, a := range as {
+		if at, ok := a.seal(); ok && store {
+			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: commitMetadata}
+		}
+	}
+	events, err := c.send(ctx, due, as)
+	c.mu.Unlock()
+	c.r.emitAll(events)
+	return err
+}
+
+// commitThrough returns when the broker has the offset.
+func (c *committer) commitThrough(ctx context.Context, a *assignment, offset int64) error {
+	for {
+		err := c.commit(ctx, []*assignment{a})
+		a.mu.Lock()
+		committed, closed, next := a.committed, a.closed, a.tr.watermark().offset
+		a.mu.Unlock()
+		switch {
+		case committed >= offset:
+			return nil
+		case closed:
+			return offsets.ErrRevoked
+		case err != nil:
+			return fmt.Errorf("commit offset %d of %s/%d: %w", offset, a.tp.Topic, a.tp.Partition, err)
+		case next < offset: // a mark before it was taken back
+			return fmt.Errorf("commit offset %d of %s/%d: records before it are open", offset, a.tp.Topic, a.tp.Partition)
+		}
+	}
+}
+
+// send is called with the lock held.
+func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignment) (events []callbacks.Event, err error) {
+	if len(due) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	failed, err := c.r.client.Commit(ctx, due)
+	var errs []error
+	for _, a := range as {
+		at, ok := due[a.tp]
+		if !ok {
+			continue
+		}
+		why := err
+		if why == nil {
+			why = failed[a.tp]
+		}
+		if why == nil {
+			a.stored(at.Offset)
+			events = append(events, callbacks.Committed{Where: a.where(), Offset: at.Offset})
+			continue
+		}
+		errs = append(errs, why)
+		events = append(events, callbacks.CommitFailed{Where: a.where(), Offset: at.Offset, Err: why})
+	}
+	for _, e := range errs {
+		if errors.Is(e, kerr.FencedInstanceID) {
+			c.r.e.fatal(fmt.Errorf("group %q: another process joined with the same group.instance_id, which takes this one's place: %w", c.r.id, e))
+			break
+		}
+	}
+	if len(errs) == 0 {
+		return events, nil
+	}
+	return events, errs[0]
+}

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// delivery is one attempt: what stands behind the messages of a run. All first attempts of an assignment share one.
+type delivery struct {
+	w       *worker
+	attempt int
+}
+
+func (d *delivery) Attempt() int                 { return d.attempt }
+func (d *delivery) Assigned() consumer.Partition { return partition{d.w.a} }
+
+func (d *delivery) Mark(rec *kgo.Record, through bool) error { return d.w.a.mark(rec.Offset, through) }
+
+var errOutputsPending = errors.New("outputs of this record are not acknowledged yet: use MarkThrough on routes with outputs")
+
+func (d *delivery) CommitThrough(ctx context.Context, rec *kgo.Record) error {
+	a := d.w.a
+	if a.route.responds {
+		return errOutputsPending
+	}
+	if err := a.mark(rec.Offset, true); err != nil {
+		return err
+	}
+	return a.r.committer.commitThrough(ctx, a, rec.Offset+1)
+}
+
+func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) error {
+	a := d.w.a
+	if a.is(stateClosed) {
+		return offsets.ErrRevoked
+	}
+	if !sync {
+		d.w.out.send(a, rec.Offset, out)
+		return nil
+	}
+	acked := make(chan error, 1)
+	a.r.e.producer.Produce(ctx, out, func(_ *kgo.Record, err error) { acked <- err })
+	if err := <-acked; err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	return nil
+}

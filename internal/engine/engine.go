@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/offsets"
+	"github.com/karafgo/karafgo/router"
+)
+
+// Errors of the engine's life.
+var (
+	// ErrForced: the stop had to abandon handlers that did not return in time. Their records are not marked.
+	ErrForced = errors.New("stopped by force: handlers did not return in time, their records will be delivered again")
+	// ErrStarted: Start was called before.
+	ErrStarted = errors.New("engine was started before: make a new one")
+	// ErrStopped: the engine was stopped before it started.
+	ErrStopped = errors.New("engine is stopped")
+)
+
+// Engine runs the routes of a process.
+type Engine struct {
+	settings Settings
+	table    *router.Table
+	base     context.Context //nolint:containedctx // the root of all handler contexts: a stop must not cancel them before they drained
+	release  context.CancelFunc
+	clock    *clock
+	limit    *limiter
+	feeds    []*feed
+	producer kafka.Producer
+	runners  []*runner
+
+	mu      sync.Mutex
+	phase   phase
+	started chan struct{} // closed when Start has returned
+	stopped chan struct{} // closed when Stop has finished
+	stopErr error
+
+	fatalOnce sync.Once
+	fatalErr  error
+	failed    chan struct{}
+}
+
+type phase uint8
+
+const (
+	phaseNew phase = iota
+	phaseStarting
+	phaseRunning
+	phaseStopping
+)
+
+// New makes an engine. Nothing happens before Start.
+func New(table *router.Table, s Settings) *Engine {
+	e := &Engine{
+		settings: s, table: table,
+		clock: newClock(), limit: newLimiter(s.Limit),
+		started: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
+	}
+	e.base, e.release = context.WithCancel(context.Background())
+	for _, l := range s.Listeners {
+		e.feeds = append(e.feeds, newFeed(l))
+	}
+	return e
+}
+
+// Start connects, checks that the cluster answers and that the drawn topics exist, and begins consuming. After an error everything is closed
+// again. ctx bounds Start itself and nothing after it.
+func (e *Engine) Start(ctx context.Context) error {
+	e.mu.Lock()
+	switch e.phase {
+	case phaseNew:
+		e.phase = phaseStarting
+	case phaseStopping:
+		e.mu.Unlock()
+		return ErrStopped
+	default:
+		e.mu.Unlock()
+		return ErrStarted
+	}
+	e.mu.Unlock()
+	defer close(e.started)
+
+	go e.clock.run()
+	for _, f := range e.feeds {
+		go f.run(e.base)
+	}
+	err := e.boot(ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.phase = phaseStopping
+		e.shutDown(context.Background())
+		close(e.stopped)
+		return err
+	}
+	e.phase = phaseRunning
+	return nil
+}
+
+func (e *Engine) boot(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("start: %w", context.Cause(ctx))
+	}
+	if t := e.settings.BootTimeout; t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
+	producer, err := e.settings.Connect.Producer()
+	if err != nil {
+		return fmt.Errorf("make producer: %w", err)
+	}
+	e.producer = producer
+	if err := producer.Ping(ctx); err != nil {
+		return fmt.Errorf("no answer from the cluster: %w", err)
+	}
+	topics, err := producer.Topics(ctx, e.table.Topics()...)
+	if err != nil {
+		return fmt.Errorf("describe topics: %w", err)
+	}
+	if err := e.checkTopics(topics); err != nil {
+		return err
+	}
+	for _, g := range e.table.Groups() {
+		r := newRunner(e, g)
+		for name, t := range topics {
+			for _, p := range t.Partitions {
+				r.known[kafka.TopicPartition{Topic: name, Partition: p}] = true
+			}
+		}
+		if err := r.start(); err != nil {
+			return err
+		}
+		e.mu.Lock()
+		e.runners = append(e.runners, r)
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// checkTopics looks for drawn topics that the cluster does not have.
+func (e *Engine) checkTopics(have map[string]kafka.Topic) error {
+	var missing []string
+	for _, name := range e.table.Topics() {
+		if _, ok := have[name]; !ok {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if e.settings.MissingTopics != MissingWarn {
+		return fmt.Errorf("topics do not exist: %s: create them, or set kafka.missing_topics to \"warn\" to wait for them", strings.Join(missing, ", "))
+	}
+	for _, g := range e.table.Groups() {
+		for _, r := range g.Routes {
+			if _, ok := have[r.Topic]; !ok {
+				e.emit(callbacks.TopicMissing{Group: g.ID, Topic: r.Topic})
+			}
+		}
+	}
+	return nil
+}
+
+// fatal ends the process with a reason. The first one counts.
+func (e *Engine) fatal(err error) {
+	e.fatalOnce.Do(func() {
+		e.fatalErr = err
+		close(e.failed)
+	})
+}
+
+// Failed is closed when the engine cannot go on. Err tells why; Stop still drains and commits.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Err returns why the engine cannot go on, nil while it can.
+func (e *Engine) Err() error {
+	select {
+	case <-e.failed:
+		return e.fatalErr
+	default:
+		return nil
+	}
+}
+
+// Stop drains and stops: nothing is handed over any more, what is in progress may finish within Drain, is then cancelled and has Grace to
+// return; what is done is committed, and the groups are left. When ctx ends before, Stop goes on by force at once. It returns
+// ErrForced when handlers were abandoned. Further calls wait for the first and return the same.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	switch e.phase {
+	case phaseNew:
+		e.phase = phaseStopping
+		e.release()
+		close(e.stopped)
+		e.mu.Unlock()
+		return nil
+	case phaseStarting:
+		e.mu.Unlock()
+		<-e.started
+		return e.Stop(ctx)
+	case phaseStopping:
+		e.mu.Unlock()
+		<-e.stopped
+		return e.stopErr
+	case phaseRunning:
+	}
+	e.phase = phaseStopping
+	e.mu.Unlock()
+	clean := e.shutDown(ctx)
+	if !clean {
+		e.stopErr = ErrForced
+	}
+	close(e.stopped)
+	return e.stopErr
+}
+
+// shutDown closes everything that was started; it reports whether all handlers returned.
+func (e *Engine) shutDown(ctx context.Context) bool {
+	deadlines := stopDeadlines{drain: time.Now().Add(e.settings.Drain)}
+	deadlines.grace = deadlines.drain.Add(e.settings.Grace)
+	clean := make([]bool, len(e.runners))
+	var wg sync.WaitGroup
+	for i, r := range e.runners {
+		wg.Go(func() { clean[i] = r.stop(ctx, deadlines) })
+	}
+	wg.Wait()
+	all := true
+	for _, c := range clean {
+		all = all && c
+	}
+	if e.producer != nil {
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(e.settings.Grace, forcedCommit))
+		if err := e.producer.Flush(flush); err != nil {
+			all = false
+		}
+		cancel()
+		e.producer.Close()
+	}
+	e.clock.stop()
+	for _, f := range e.feeds {
+		close(f.quit)
+	}
+	slowest := time.NewTimer(hookTimeout)
+	defer slowest.Stop()
+	for _, f := range e.feeds {
+		select {
+		case <-f.done:
+		case <-slowest.C:
+			e.release()
+			return all
+		}
+	}
+	e.release()
+	return all
+}
+
+// forcedCommit is what the last commit may take when the stop is forced.
+const forcedCommit = time.Second
+
+type stopDeadlines struct{ drain, grace time.Time }
+
+// stop ends a group; it reports whether all handlers returned. ctx forces.
+func (r *runner) stop(ctx context.Context, by stopDeadlines) bool {
+	r.groupHook("BeforeStop", func(h callbacks.Hooks) func(context.Context, string) error { return h.BeforeStop })
+	r.emit(callbacks.Stopping{Group: r.id, Reason: r.e.Err()})
+	r.stopPolling()
+	as := r.all()
+	for _, a := range as {
+		a.beginClose()
+	}
+	clean := awaitWorkers(as, by.drain, ctx.Done())
+	if !clean {
+		r.cut(as, offsets.ErrStopping)
+		grace := by.grace
+		if ctx.Err() != nil {
+			grace = time.Now().Add(min(r.e.settings.Grace, forcedCommit))
+		}
+		clean = awaitWorkers(as, grace, nil)
+	}
+	for _, a := range as {
+		r.beforeStop(a)
+	}
+	r.committer.stop()
+	last := context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		last, cancel = context.WithTimeout(last, forcedCommit)
+		defer cancel()
+	}
+	_ = r.committer.commitAndSeal(last, as, true) // told by its events; the records are delivered again
+
+	leave, cancel := context.WithTimeout(last, commitTimeout)
+	_ = r.client.Leave(leave) // the session's timeout takes over
+	cancel()
+	r.client.Close()
+	for _, a := range as {
+		if a.returned() {
+			a.cancel(offsets.ErrStopping) // frees the context
+		}
+	}
+	r.tasks.Wait()
+	r.groupHook("AfterStop", func(h callbacks.Hooks) func(context.Context, string) error { return h.AfterStop })
+	r.emit(callbacks.Stopped{Group: r.id, Clean: clean})
+	return clean
+}
+
+// beforeStop lets a per-partition handler finish its work; marks still count.
+func (r *runner) beforeStop(a *assignment) {
+	if s, ok := a.handler.(interface {
+		BeforeStop(ctx context.Context) error
+	}); ok && a.returned() {
+		r.hook("BeforeStop", hookTimeout, s.BeforeStop)
+	}
+}

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/router"
+)
+
+// blockedFrom is the attempt from which a record on a route that retries for ever is reported as blocked.
+const blockedFrom = 3
+
+// failure is an attempt that failed at recs[i]; in a batch that failed as a whole, at recs[i:].
+type failure struct {
+	err     error
+	elapsed time.Duration
+	blocked bool // told once
+}
+
+// resolve decides about a failure: again, the end, or nothing because the partition is going. This is the only place that does.
+func (w *worker) resolve() bool {
+	a, f := w.a, w.fail
+	rec := w.recs[w.i]
+	v := consumer.VerdictOf(f.err)
+	whole := w.batching() && v.At == nil && w.i >= w.alone && len(w.recs)-w.i > 1
+	last := rec
+	if whole {
+		last = w.recs[len(w.recs)-1]
+	}
+	if cause := context.Cause(a.ctx); cause != nil {
+		// A cancelled handler's error is not a failure.
+		w.r.emit(callbacks.Stale{Where: a.where(), First: rec.Offset, Last: last.Offset, Epoch: a.epoch, Err: f.err})
+		return false
+	}
+	var panicked *consumer.PanicError
+	w.r.emit(callbacks.Failed{
+		Where: a.where(), First: rec.Offset, Last: last.Offset, Attempt: w.attempt,
+		Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
+	})
+	if !a.is(stateFetching) {
+		return false // failed while draining: it stays unmarked, the next owner gets it
+	}
+	if a.tr != nil && !whole && a.tr.marked(rec.Offset) {
+		w.pass(nil) // marked, then failed: the mark wins
+		return true
+	}
+
+	steps := w.route.spec.Failure
+	exhausted := w.attempt > steps.Retries
+	if steps.End == router.Block && steps.Retries == 0 { // for ever: there is nothing to be exhausted but patience
+		exhausted = !whole && w.attempt >= blockedFrom
+	}
+	switch {
+	case v.Kind == consumer.KindSkip:
+		if whole {
+			w.passAll(f.err)
+		} else {
+			w.pass(f.err)
+		}
+		return true
+	case v.Kind == consumer.KindPermanent, exhausted, w.i < w.alone:
+		if whole { // find out which of them it is
+			w.alone, w.fail, w.attempt = len(w.recs), nil, 0
+			return true
+		}
+		return w.atEnd(steps, f, v)
+	}
+	return w.again(steps, f, v)
+}
+
+// atEnd applies the end of OnFailure to recs[i].
+func (w *worker) atEnd(steps router.Failure, f *failure, v consumer.Verdict) bool {
+	rec := w.recs[w.i]
+	switch steps.End {
+	case router.Skip:
+		w.pass(f.err)
+		return true
+	case router.Stop:
+		w.r.e.fatal(fmt.Errorf("group %q: record %s/%d@%d failed after %d attempts and its route draws Stop: %w",
+			w.r.id, rec.Topic, rec.Partition, rec.Offset, w.attempt, f.err))
+		<-w.a.closing
+		return false
+	default:
+		if p := w.a.current.Load(); p == nil || !p.Blocked || p.Offset != rec.Offset {
+			w.r.emit(callbacks.Blocked{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt, Err: f.err})
+		}
+		f.blocked = true
+		return w.again(steps, f, v)
+	}
+}
+
+// again waits for the next attempt. The slot is free meanwhile; only this partition waits.
+func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict) bool {
+	delay := backoff(steps, w.attempt)
+	if v.Kind == consumer.KindRetryAfter {
+		delay = v.After
+	}
+	rec := w.recs[w.i]
+	w.a.current.Store(&progress{Offset: rec.Offset, Attempt: w.attempt, Blocked: f.blocked, Err: f.err, Until: time.Now().Add(delay)})
+	w.r.emit(callbacks.Retried{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt + 1, Delay: delay, Err: f.err})
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w.a.closing:
+		return false
+	}
+	w.fail = nil
+	return true
+}
+
+// pass makes recs[i] count as done without success; with why it is a skip.
+func (w *worker) pass(why error) {
+	rec := w.recs[w.i]
+	if w.a.tr != nil {
+		_ = w.a.tr.mark(rec.Offset, false) // closed: it is delivered again
+	}
+	w.base = w.i
+	w.i++
+	w.fail, w.attempt = nil, 0
+	w.a.current.Store(nil)
+	if why != nil {
+		w.r.emit(callbacks.Skipped{Where: w.a.where(), Offset: rec.Offset, Err: why})
+	}
+	w.publish(true)
+}
+
+func (w *worker) passAll(why error) {
+	for w.i < len(w.recs) {
+		w.pass(why)
+	}
+}
+
+// backoff is a random part (full jitter) of a pause that doubles with every attempt.
+func backoff(f router.Failure, attempt int) time.Duration {
+	d := f.Backoff
+	for range attempt - 1 {
+		if d *= 2; d >= f.MaxBackoff {
+			d = f.MaxBackoff
+			break
+		}
+	}
+	return time.Duration(rand.Int64N(int64(d) + 1)) //nolint:gosec // jitter needs no secret
+}

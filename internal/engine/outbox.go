@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// outbox counts the outputs of a run that are produced and not yet acknowledged. Handlers go on while they are under way; the run's records
+// are done only when all are acknowledged.
+type outbox struct {
+	mu      sync.Mutex
+	pending int
+	sent    int
+	idle    chan struct{} // not nil while somebody waits
+	failed  *refusal
+}
+
+// refusal is the lowest source record with an output that was not acknowledged.
+type refusal struct {
+	offset int64
+	topic  string
+	err    error
+}
+
+func (o *outbox) send(a *assignment, source int64, out *kgo.Record) {
+	o.mu.Lock()
+	o.pending++
+	o.sent++
+	o.mu.Unlock()
+	a.r.e.producer.Produce(a.ctx, out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
+}
+
+func (o *outbox) acked(source int64, topic string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil && (o.failed == nil || source < o.failed.offset) {
+		o.failed = &refusal{offset: source, topic: topic, err: err}
+	}
+	if o.pending--; o.pending == 0 && o.idle != nil {
+		close(o.idle)
+		o.idle = nil
+	}
+}
+
+// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds. It returns how many were
+// sent and the first refusal.
+func (o *outbox) settle() (sent int, failed *refusal) {
+	o.mu.Lock()
+	if o.pending > 0 {
+		idle := make(chan struct{})
+		o.idle = idle
+		o.mu.Unlock()
+		<-idle
+		o.mu.Lock()
+	}
+	defer o.mu.Unlock()
+	sent, failed = o.sent, o.failed
+	o.sent, o.failed = 0, nil
+	return sent, failed
+}

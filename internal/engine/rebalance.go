@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// onAssigned makes an assignment for every new partition. Nothing of them can be fetched before it returns.
+func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
+	<-r.ready
+	if len(parts) == 0 {
+		return
+	}
+	var made []*assignment
+	r.mu.Lock()
+	for topic, ids := range parts {
+		rt := r.routes[topic]
+		if rt == nil || r.stopping {
+			continue
+		}
+		for _, id := range ids {
+			tp := kafka.TopicPartition{Topic: topic, Partition: id}
+			if r.assigned[tp] != nil {
+				continue
+			}
+			var prev <-chan struct{}
+			if before := r.last[tp]; before != nil {
+				prev = before.done
+			}
+			r.epochs[tp]++
+			a := newAssignment(r, rt, tp, r.epochs[tp], prev, nil)
+			r.assigned[tp], r.last[tp] = a, a
+			made = append(made, a)
+		}
+	}
+	r.mu.Unlock()
+	for _, a := range made {
+		r.makeHandler(a)
+		r.emit(callbacks.Assigned{Where: a.where(), Epoch: a.epoch})
+	}
+	// A partition that was paused when it was taken away stays paused in the client: it would never be fetched again.
+	r.client.ResumeFetchPartitions(parts)
+	r.partitionsHook("OnAssigned", parts, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnAssigned })
+}
+
+// makeHandler calls the factory of EachPartition. Without a handler nothing can be consumed: the process stops with the reason.
+func (r *runner) makeHandler(a *assignment) {
+	factory := a.route.spec.PerPartition
+	if factory == nil {
+		return
+	}
+	r.hook("EachPartition", hookTimeout, func(context.Context) error {
+		h := factory(partition{a})
+		a.mu.Lock()
+		a.handler = h
+		a.mu.Unlock()
+		return nil
+	})
+	a.mu.Lock()
+	missing := a.handler == nil
+	a.mu.Unlock()
+	if missing {
+		r.e.fatal(fmt.Errorf("group %q: EachPartition made no handler for %s/%d", r.id, a.tp.Topic, a.tp.Partition))
+	}
+}
+
+func (r *runner) onRevoked(_ context.Context, parts map[string][]int32) { r.release(parts, false) }
+
+func (r *runner) onLost(_ context.Context, parts map[string][]int32) { r.release(parts, true) }
+
+// release gives partitions up. Revoked ones are drained within a bound and committed; lost ones are cut off.
+func (r *runner) release(parts map[string][]int32, lost bool) {
+	<-r.ready
+	// kgo has dropped what it had buffered of these partitions. What a poll returned before is dispatched now, to assignments that
+	// are about to close, and nothing comes after it.
+	r.inBetween(nil)
+	var as []*assignment
+	r.mu.Lock()
+	for topic, ids := range parts {
+		for _, id := range ids {
+			if a := r.assigned[kafka.TopicPartition{Topic: topic, Partition: id}]; a != nil {
+				as = append(as, a)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if len(as) == 0 {
+		return
+	}
+	for _, a := range as {
+		a.beginClose()
+	}
+	if lost {
+		r.cut(as, offsets.ErrRevoked)
+		_ = r.committer.commitAndSeal(r.e.base, as, false) // nothing is sent
+	} else {
+		deadline := time.Now().Add(r.settings.RevokeDrain)
+		if !awaitWorkers(as, deadline, nil) {
+			r.cut(as, offsets.ErrRevoked)
+			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), nil)
+		}
+		_ = r.committer.commitAndSeal(r.e.base, as, true) // told by its events; the records are delivered again
+	}
+	r.mu.Lock()
+	for _, a := range as {
+		if r.assigned[a.tp] == a {
+			delete(r.assigned, a.tp)
+		}
+	}
+	stopping := r.stopping
+	r.mu.Unlock()
+	for _, a := range as {
+		r.ended(a, lost, stopping)
+	}
+	given := callbacks.Partitions(parts)
+	if lost {
+		r.partitionsHook("OnLost", given, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnLost })
+		return
+	}
+	r.partitionsHook("OnRevoked", given, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnRevoked })
+}
+
+// ended tells that an assignment is over.
+func (r *runner) ended(a *assignment, lost, stopping bool) {
+	drained := a.returned()
+	if drained {
+		a.cancel(offsets.ErrRevoked) // frees the context
+	}
+	if a.handler != nil && !stopping {
+		revoked, _ := a.handler.(consumer.RevokedHandler)
+		told, _ := a.handler.(consumer.LostHandler)
+		switch {
+		case lost && told != nil:
+			r.hook("OnLost", hookTimeout, told.OnLost)
+		case revoked != nil:
+			r.hook("OnRevoked", hookTimeout, revoked.OnRevoked)
+		}
+	}
+	r.emit(callbacks.Revoked{Where: a.where(), Epoch: a.epoch, Lost: lost, Drained: drained})
+}
+
+// cut cancels the handlers that still run.
+func (r *runner) cut(as []*assignment, cause error) {
+	for _, a := range as {
+		a.cancel(cause)
+	}
+}
+
+func (a *assignment) returned() bool {
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitWorkers waits until the workers of all assignments have returned, or the deadline, or force. It reports whether all have.
+func awaitWorkers(as []*assignment, deadline time.Time, force <-chan struct{}) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for _, a := range as {
+		select {
+		case <-a.done:
+			continue
+		default:
+		}
+		select {
+		case <-a.done:
+		case <-timer.C:
+			return false
+		case <-force:
+			return false
+		}
+	}
+	return true
+}

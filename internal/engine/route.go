@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/offsets"
+	"github.com/karafgo/karafgo/router"
+)
+
+// route is a drawn route with what the configuration adds.
+type route struct {
+	spec     router.RouteSpec
+	limit    *limiter
+	tracked  bool // marks are not simply «all up to here»
+	responds bool
+	mw       []consumer.Middleware
+}
+
+func newRoute(spec router.RouteSpec, s *Settings) *route {
+	if o, ok := s.Topics[spec.Topic]; ok {
+		if o.Concurrency > 0 {
+			spec.Concurrency = o.Concurrency
+		}
+		if o.BatchSize > 0 {
+			spec.BatchSize = o.BatchSize
+		}
+		if o.BatchWait > 0 {
+			spec.BatchWait = o.BatchWait
+		}
+	}
+	mw := append(append([]consumer.Middleware(nil), s.Middleware...), spec.Middleware...)
+	return &route{
+		spec:     spec,
+		limit:    newLimiter(spec.Concurrency),
+		tracked:  spec.Offsets == offsets.Manual,
+		responds: len(spec.Outputs) > 0,
+		mw:       mw,
+	}
+}
+
+// eachHandler makes the end of a middleware chain of a handler that takes one record.
+type eachHandler struct{ consumer.Handler }
+
+func (h eachHandler) HandleBatch(ctx context.Context, b *consumer.Batch) error {
+	for i := range b.Len() {
+		if err := h.Handle(ctx, b.At(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

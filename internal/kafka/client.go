@@ -1,0 +1,113 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Consumer is one member of one consumer group. *kgo.Client implements most of it; the method comments there apply.
+type Consumer interface {
+	PollRecords(ctx context.Context, maxPollRecords int) kgo.Fetches
+	PauseFetchPartitions(topicPartitions map[string][]int32) map[string][]int32
+	ResumeFetchPartitions(topicPartitions map[string][]int32)
+	SetOffsets(offsets map[string]map[int32]kgo.EpochOffset)
+	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole request; the map holds
+	// the partitions that failed.
+	Commit(ctx context.Context, offsets Offsets) (failed map[TopicPartition]error, err error)
+	// FetchOffset reads the committed offset of one partition, -1 when there is none.
+	FetchOffset(ctx context.Context, tp TopicPartition) (Committed, error)
+	// ListOffsets resolves positions: the first offset, the one after the last, or the first at or after a time.
+	ListOffsets(ctx context.Context, at At, topics ...string) (map[TopicPartition]int64, error)
+	// Leave leaves the group, calling Revoked for what is still assigned.
+	Leave(ctx context.Context) error
+	Close()
+}
+
+// Producer is the client that a process shares: it produces outputs, and answers questions about the cluster.
+type Producer interface {
+	// Ping returns nil when a broker answers.
+	Ping(ctx context.Context) error
+	// Topics describes topics. A topic that does not exist is not in the result.
+	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
+	Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error))
+	Flush(ctx context.Context) error
+	Close()
+}
+
+// Connector makes clients.
+type Connector interface {
+	Consumer(g Group, cb Callbacks) (Consumer, error)
+	Producer() (Producer, error)
+}
+
+// Group is what a member of a consumer group subscribes to.
+type Group struct {
+	ID     string
+	Topics []string
+}
+
+// Callbacks are called by the client as its assignment changes, never concurrently for one member.
+type Callbacks struct {
+	Assigned func(ctx context.Context, p map[string][]int32)
+	Revoked  func(ctx context.Context, p map[string][]int32)
+	Lost     func(ctx context.Context, p map[string][]int32)
+	// Position decides where newly assigned partitions are fetched from. It gets what the group had committed; a partition whose
+	// offset could not be read is not in the map. What it returns is fetched.
+	Position func(ctx context.Context, committed map[TopicPartition]Committed) (Offsets, error)
+}
+
+// TopicPartition names a partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// Committed is a group's offset of a partition as the broker stores it.
+type Committed struct {
+	// Offset is negative when there is none.
+	Offset   int64
+	Epoch    int32
+	Metadata string
+}
+
+// Offsets are positions by partition.
+type Offsets map[TopicPartition]Offset
+
+// Offset is a position: the next record to consume.
+type Offset struct {
+	Offset int64
+	// Epoch is the leader epoch of the record before it, -1 if unknown (KIP-320).
+	Epoch    int32
+	Metadata string
+}
+
+// Topic is what the cluster says about a topic.
+type Topic struct {
+	ID         [16]byte
+	Partitions []int32
+}
+
+// At says which offset ListOffsets looks for.
+type At struct {
+	kind atKind
+	time time.Time
+}
+
+type atKind uint8
+
+const (
+	atStart atKind = iota
+	atEnd
+	atTime
+)
+
+// Positions to list.
+var (
+	AtStart = At{kind: atStart}
+	AtEnd   = At{kind: atEnd}
+)
+
+// AtTime is the first offset whose timestamp is t or later.
+func AtTime(t time.Time) At { return At{kind: atTime, time: t} }

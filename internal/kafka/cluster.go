@@ -1,0 +1,270 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/karafgo/karafgo/internal/config"
+)
+
+// Cluster makes clients of one Kafka cluster from the configuration. It implements Connector.
+type Cluster struct {
+	cfg    config.Config
+	logger kgo.Logger
+	dial   Dial
+}
+
+// New makes a Cluster; nothing is connected yet. logger may be nil.
+func New(cfg config.Config, logger kgo.Logger) *Cluster { return &Cluster{cfg: cfg, logger: logger} }
+
+// WithDialer connects by dial instead of TCP: a virtual network in tests.
+func (c *Cluster) WithDialer(dial Dial) *Cluster {
+	with := *c
+	with.dial = dial
+	return &with
+}
+
+// Producer makes the client that a process shares.
+func (c *Cluster) Producer() (Producer, error) {
+	opts, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(opts, c.producerOptions()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("configure client: %w", err)
+	}
+	return &producer{Client: cl, admin: kadm.NewClient(cl), brokers: c.cfg.Kafka.Brokers}, nil
+}
+
+type producer struct {
+	*kgo.Client
+
+	admin   *kadm.Client
+	brokers []string
+}
+
+// Ping names the brokers that were tried and what they said.
+func (p *producer) Ping(ctx context.Context) error {
+	err := p.Client.Ping(ctx)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w", strings.Join(p.brokers, ", "), err)
+	}
+	return fmt.Errorf("brokers %s: %w", strings.Join(p.brokers, ", "), err)
+}
+
+func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Topic, error) {
+	details, err := p.admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	found := map[string]Topic{}
+	for name, d := range details {
+		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
+		if d.Err != nil {
+			return nil, fmt.Errorf("describe topic %q: %w", name, d.Err)
+		}
+		t := Topic{ID: d.ID}
+		for id := range d.Partitions {
+			t.Partitions = append(t.Partitions, id)
+		}
+		found[name] = t
+	}
+	return found, nil
+}
+
+// Consumer joins a group.
+func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) {
+	opts, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	m := &member{group: g.ID, cb: cb, read: map[TopicPartition]Committed{}}
+	opts = append(opts, c.consumerOptions(g, c.cfg.ForGroup(g.ID))...)
+	opts = append(opts,
+		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Assigned(ctx, p) }),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Revoked(ctx, p) }),
+		kgo.OnPartitionsLost(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Lost(ctx, p) }),
+		kgo.OnOffsetsFetched(m.fetched),
+		kgo.AdjustFetchOffsetsFn(m.adjust),
+	)
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("configure client: %w", err)
+	}
+	m.Client, m.admin = cl, kadm.NewClient(cl)
+	return m, nil
+}
+
+// member is a group's client.
+type member struct {
+	*kgo.Client
+
+	admin *kadm.Client
+	group string
+	cb    Callbacks
+
+	mu   sync.Mutex
+	read map[TopicPartition]Committed // of the offset fetch in progress
+}
+
+// fetched keeps what the broker has committed, of the partitions that it told without an error. kgo calls it before adjust.
+func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.read)
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					continue
+				}
+				c := Committed{Offset: p.Offset, Epoch: p.LeaderEpoch}
+				if p.Metadata != nil {
+					c.Metadata = *p.Metadata
+				}
+				m.read[TopicPartition{t.Topic, p.Partition}] = c
+			}
+		}
+	}
+	return nil
+}
+
+// adjust lets the engine decide where partitions are fetched from.
+func (m *member) adjust(ctx context.Context, kgoOffsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	m.mu.Lock()
+	committed := make(map[TopicPartition]Committed, len(m.read))
+	for tp, c := range m.read {
+		committed[tp] = c
+	}
+	m.mu.Unlock()
+	at, err := m.cb.Position(ctx, committed)
+	if err != nil {
+		return nil, err
+	}
+	for tp, o := range at {
+		if kgoOffsets[tp.Topic] == nil {
+			kgoOffsets[tp.Topic] = map[int32]kgo.Offset{}
+		}
+		kgoOffsets[tp.Topic][tp.Partition] = kgo.NewOffset().At(o.Offset).WithEpoch(o.Epoch)
+	}
+	return kgoOffsets, nil
+}
+
+// Commit implements Consumer.
+func (m *member) Commit(ctx context.Context, at Offsets) (failed map[TopicPartition]error, err error) {
+	byTopic := map[string]map[int32]kgo.EpochOffset{}
+	for tp, o := range at {
+		if byTopic[tp.Topic] == nil {
+			byTopic[tp.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		byTopic[tp.Topic][tp.Partition] = kgo.EpochOffset{Epoch: o.Epoch, Offset: o.Offset}
+	}
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for t := range req.Topics {
+			for p := range req.Topics[t].Partitions {
+				part := &req.Topics[t].Partitions[p]
+				metadata := at[TopicPartition{req.Topics[t].Topic, part.Partition}].Metadata
+				part.Metadata = &metadata
+			}
+		}
+		return nil
+	})
+	failed = map[TopicPartition]error{}
+	answered := map[TopicPartition]bool{}
+	m.CommitOffsetsSync(ctx, byTopic, func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, rerr error) {
+		if rerr != nil {
+			err = fmt.Errorf("commit offsets: %w", rerr)
+			return
+		}
+		names := map[[16]byte]string{} // from version 10 on the answer names topics by id
+		for _, t := range req.Topics {
+			names[t.TopicID] = t.Topic
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				tp := TopicPartition{cmp.Or(t.Topic, names[t.TopicID]), p.Partition}
+				answered[tp] = true
+				if e := kerr.ErrorForCode(p.ErrorCode); e != nil {
+					failed[tp] = e
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for tp := range at {
+		if !answered[tp] {
+			failed[tp] = errNoAnswer
+		}
+	}
+	return failed, nil
+}
+
+var errNoAnswer = errors.New("the broker's answer does not name the partition")
+
+// FetchOffset implements Consumer.
+func (m *member) FetchOffset(ctx context.Context, tp TopicPartition) (Committed, error) {
+	resp, err := m.admin.FetchOffsetsForTopics(ctx, m.group, tp.Topic)
+	if err != nil {
+		return Committed{}, fmt.Errorf("fetch offsets of group %q: %w", m.group, err)
+	}
+	o, ok := resp.Lookup(tp.Topic, tp.Partition)
+	if !ok { // no answer is not «no offset»
+		return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, errNoAnswer)
+	}
+	if o.Err != nil {
+		return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, o.Err)
+	}
+	return Committed{Offset: o.At, Epoch: o.LeaderEpoch, Metadata: o.Metadata}, nil
+}
+
+// ListOffsets implements Consumer.
+func (m *member) ListOffsets(ctx context.Context, at At, topics ...string) (map[TopicPartition]int64, error) {
+	var listed kadm.ListedOffsets
+	var err error
+	switch at.kind {
+	case atEnd:
+		listed, err = m.admin.ListEndOffsets(ctx, topics...)
+	case atTime:
+		listed, err = m.admin.ListOffsetsAfterMilli(ctx, at.time.UnixMilli(), topics...)
+	default:
+		listed, err = m.admin.ListStartOffsets(ctx, topics...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	offsets := map[TopicPartition]int64{}
+	listed.Each(func(o kadm.ListedOffset) {
+		if o.Err == nil {
+			offsets[TopicPartition{o.Topic, o.Partition}] = o.Offset
+		}
+	})
+	return offsets, nil
+}
+
+// Leave implements Consumer.
+func (m *member) Leave(ctx context.Context) error {
+	if err := m.LeaveGroupContext(ctx); err != nil {
+		return fmt.Errorf("leave group: %w", err)
+	}
+	return nil
+}
+
+// Close implements Consumer.
+func (m *member) Close() { m.CloseAllowingRebalance() }

@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/config"
+)
+
+const (
+	// clientShare is the part of fetch.max_buffered_bytes that the client may hold, as a divisor; queues have the rest.
+	clientShare = 4
+	// concurrentFetches is how many brokers may answer at once. Together with the size of an answer it bounds what the client
+	// buffers.
+	concurrentFetches = 8
+	// newestMetadata is the least age at which the client asks for metadata again; its own default of 5 s makes a deleted or
+	// grown topic visible late.
+	newestMetadata = 100 * time.Millisecond
+)
+
+// Dial connects to a broker.
+type Dial func(ctx context.Context, network, host string) (net.Conn, error)
+
+// base are the options of every client.
+func (c *Cluster) base() ([]kgo.Opt, error) {
+	k := c.cfg.Kafka
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(k.Brokers...),
+		kgo.ClientID(k.ClientID),
+		kgo.SoftwareNameAndVersion("karafgo", "0"),
+		kgo.RequestTimeoutOverhead(k.RequestTimeout),
+		kgo.MetadataMaxAge(k.MetadataMaxAge),
+		kgo.MetadataMinAge(min(newestMetadata, k.MetadataMaxAge)),
+		kgo.DisableClientMetrics(),
+	}
+	if c.logger != nil {
+		opts = append(opts, kgo.WithLogger(c.logger))
+	}
+	var tlsConfig *tls.Config
+	if k.TLS.Enabled {
+		var err error
+		if tlsConfig, err = newTLS(k.TLS); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.dial != nil:
+		opts = append(opts, kgo.Dialer(c.dial))
+	case tlsConfig != nil:
+		opts = append(opts, kgo.Dialer((&tls.Dialer{NetDialer: &net.Dialer{Timeout: k.DialTimeout}, Config: tlsConfig}).DialContext))
+	default:
+		opts = append(opts, kgo.DialTimeout(k.DialTimeout))
+	}
+	return opts, nil
+}
+
+func newTLS(t config.TLS) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.tls.ca_file: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("kafka.tls.ca_file: %s holds no PEM certificate", t.CAFile)
+		}
+	}
+	if t.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.tls.cert_file and key_file: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}
+
+func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
+	// An answer is at least one partition's share, at most what concurrent answers leave of the client's quarter.
+	quarter := int64(gc.Fetch.MaxBufferedBytes) / clientShare
+	partition := int64(gc.Fetch.MaxPartitionBytes)
+	answer := max(quarter/concurrentFetches, min(partition, quarter))
+	fetches := max(int(quarter/answer), 1)
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(g.ID),
+		kgo.ConsumeTopics(g.Topics...),
+		kgo.DisableAutoCommit(),
+		kgo.KeepControlRecords(),
+		kgo.KeepRetryableFetchErrors(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMinBytes(int32(gc.Fetch.MinBytes)),                         //nolint:gosec // bounded by validation
+		kgo.FetchMaxWait(gc.Fetch.MaxWait),                                  //
+		kgo.FetchMaxBytes(int32(min(answer, 1<<30))),                        //nolint:gosec // bounded here
+		kgo.FetchMaxPartitionBytes(int32(min(partition, answer, 1<<30))),    //nolint:gosec // bounded here
+		kgo.MaxConcurrentFetches(min(fetches, concurrentFetches)),           //
+		kgo.SessionTimeout(gc.Group.SessionTimeout),                         //
+		kgo.HeartbeatInterval(gc.Group.HeartbeatInterval),                   //
+		kgo.RebalanceTimeout(gc.Group.RebalanceTimeout),                     //
+		kgo.Balancers(balancers(gc.Group.Balancers)...),                     //
+		kgo.BrokerMaxReadBytes(int32(min(max(2*answer, 100<<20), 1<<31-1))), //nolint:gosec // bounded here
+	}
+	if gc.Fetch.Isolation == config.ReadCommitted {
+		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
+	if gc.Group.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(gc.Group.InstanceID))
+	}
+	return opts
+}
+
+func balancers(names []string) []kgo.GroupBalancer {
+	known := map[string]func() kgo.GroupBalancer{
+		config.CooperativeSticky: kgo.CooperativeStickyBalancer,
+		config.Sticky:            kgo.StickyBalancer,
+		config.Range:             kgo.RangeBalancer,
+		config.RoundRobin:        kgo.RoundRobinBalancer,
+	}
+	all := make([]kgo.GroupBalancer, 0, len(names))
+	for _, n := range names {
+		all = append(all, known[n]())
+	}
+	return all
+}
+
+func (c *Cluster) producerOptions() []kgo.Opt {
+	p := c.cfg.Producer
+	codecs := map[string]kgo.CompressionCodec{
+		config.NoCompression: kgo.NoCompression(),
+		config.Gzip:          kgo.GzipCompression(),
+		config.Snappy:        kgo.SnappyCompression(),
+		config.LZ4:           kgo.Lz4Compression(),
+		config.Zstd:          kgo.ZstdCompression(),
+	}
+	return []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchCompression(codecs[p.Compression], kgo.NoCompression()),
+		kgo.ProducerLinger(p.Linger),
+		kgo.RecordDeliveryTimeout(p.DeliveryTimeout),
+		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
+		kgo.UnknownTopicRetries(1),
+	}
+}

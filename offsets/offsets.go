@@ -1,0 +1,44 @@
+package offsets
+
+import "errors"
+
+// Mode says who moves the offset of a route.
+type Mode uint8
+
+const (
+	// Automatic marks a record when it was handled, dead-lettered or explicitly skipped: at
+	// least once. It is the default.
+	Automatic Mode = iota
+	// Manual leaves marking to the handler. The framework itself marks only what it dead-letters
+	// or skips.
+	Manual
+)
+
+// String returns the name that route tables print.
+func (m Mode) String() string {
+	switch m {
+	case Automatic:
+		return "automatic"
+	case Manual:
+		return "manual"
+	default:
+		return "unknown"
+	}
+}
+
+// Errors that marks and contexts carry. Compare with errors.Is.
+var (
+	// ErrRevoked says that the partition is no longer this member's: another member handles its
+	// records from the last committed offset on. A mark that returns it had no effect; undo what
+	// must not happen twice, and return. It is also the cause (context.Cause) of a handler's
+	// context that ends because its partition is taken away.
+	ErrRevoked = errors.New("partition revoked: another member owns it now, the mark was dropped")
+
+	// ErrStopping is the cause of a handler's context that ends because the process stops and
+	// shutdown.drain is over. The record is not marked and will be delivered again.
+	ErrStopping = errors.New("process stopping: the drain time is over, the record will be delivered again")
+
+	// ErrAutomatic is returned by marks on a route that marks by itself. Draw the route with
+	// ManualOffsets() to mark in the handler.
+	ErrAutomatic = errors.New("route marks automatically: draw it with ManualOffsets() to mark in the handler")
+)

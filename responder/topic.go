@@ -1,0 +1,130 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
+)
+
+// Topic is a topic that responders write values of type T to. Declare it once, as a package variable.
+type Topic[T any] struct {
+	name  string
+	codec consumer.Codec
+}
+
+// JSONTopic declares a topic with JSON values.
+func JSONTopic[T any](name string) Topic[T] { return NewTopic[T](name, consumer.JSONCodec) }
+
+// NewTopic declares a topic with another codec.
+func NewTopic[T any](name string, codec consumer.Codec) Topic[T] {
+	return Topic[T]{name: name, codec: codec}
+}
+
+// Name returns the topic's name.
+func (t Topic[T]) Name() string { return t.name }
+
+// Optional declares the topic as an output that may or may not be written.
+func (t Topic[T]) Optional() consumer.Output { return consumer.Output{Topic: t.name} }
+
+// Required declares the topic as an output that every handled record must write to. A handler that returns nil without having
+// written fails permanently, with ErrNotWritten.
+func (t Topic[T]) Required() consumer.Output {
+	return consumer.Output{Topic: t.name, Required: true}
+}
+
+// Sync declares the topic as an output for which Send waits until the broker acknowledged: Karafka's async: false. Such a record has
+// left even if the handler fails afterwards.
+func (t Topic[T]) Sync() consumer.Output { return consumer.Output{Topic: t.name, Sync: true} }
+
+// Option adds to a record that is sent.
+type Option func(*kgo.Record)
+
+// Header adds a header.
+func Header(name string, value []byte) Option {
+	return func(r *kgo.Record) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: value})
+	}
+}
+
+// Send writes one record. The key decides the partition, as Java's default partitioner does; a nil key goes to any. On a Sync output it
+// returns when the broker acknowledged, else at once: the record leaves when the handler has returned nil.
+//
+// It fails permanently with ErrUndeclared when the responder does not declare the topic, and when the value does not encode.
+func (t Topic[T]) Send(w *Writer, key []byte, value T, opts ...Option) error {
+	data, err := t.codec.Encode(value)
+	if err != nil {
+		return consumer.Permanent(fmt.Errorf("encode %s value for topic %q: %w", t.codec.Name(), t.name, err))
+	}
+	return w.write(&kgo.Record{Topic: t.name, Key: key, Value: data}, opts)
+}
+
+// Tombstone writes a record without a value, which deletes the key from a compacted topic.
+func (t Topic[T]) Tombstone(w *Writer, key []byte, opts ...Option) error {
+	return w.write(&kgo.Record{Topic: t.name, Key: key}, opts)
+}
+
+// Writer takes the outputs of one delivery. It is valid during the call it is passed to, for one goroutine.
+type Writer struct {
+	ctx     context.Context //nolint:containedctx // the delivery's own: a Writer never outlives its handler call
+	outputs []consumer.Output
+	written []bool
+	pending []*kgo.Record
+	source  *consumer.Message
+	closed  bool
+}
+
+func (w *Writer) write(out *kgo.Record, opts []Option) error {
+	if w.closed {
+		return fmt.Errorf("write to topic %q: %w", out.Topic, ErrWriterClosed)
+	}
+	for _, o := range opts {
+		o(out)
+	}
+	for i, o := range w.outputs {
+		if o.Topic != out.Topic {
+			continue
+		}
+		w.written[i] = true
+		if o.Sync {
+			return w.send(out, true)
+		}
+		w.pending = append(w.pending, out)
+		return nil
+	}
+	return consumer.Permanent(fmt.Errorf("write to topic %q: %w", out.Topic, ErrUndeclared))
+}
+
+// finish sends what the handler wrote, after it returned nil.
+func (w *Writer) finish() error {
+	for i, o := range w.outputs {
+		if o.Required && !w.written[i] {
+			w.closed = true
+			return consumer.Permanent(fmt.Errorf("topic %q: %w", o.Topic, ErrNotWritten))
+		}
+	}
+	return w.sendPending()
+}
+
+func (w *Writer) sendPending() error {
+	w.closed = true
+	for _, out := range w.pending {
+		if err := w.send(out, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) send(out *kgo.Record, sync bool) error {
+	d := w.source.Delivery()
+	if d == nil {
+		return fmt.Errorf("write to topic %q: %w", out.Topic, ErrNoDelivery)
+	}
+	if err := d.Send(w.ctx, w.source.Record, out, sync); err != nil {
+		return fmt.Errorf("write to topic %q: %w", out.Topic, err)
+	}
+	return nil
+}

@@ -1,0 +1,356 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// Drawer draws routes. Each drawer is a scope: its Use wraps its own routes only.
+type Drawer func(r *Router)
+
+// Draw runs the drawers, checks everything they drew, and returns the table. Groups of the same id are merged. On mistakes it
+// returns all of them in one error (errors.Join of *Error), each with file and line.
+func Draw(drawers ...Drawer) (*Table, error) {
+	d := &drawing{}
+	for i, draw := range drawers {
+		if draw == nil {
+			d.errs = append(d.errs, &Error{Place: "Draw", Problem: fmt.Sprintf("drawer %d is nil: return a router.Drawer", i+1)})
+			continue
+		}
+		draw(&Router{d: d})
+	}
+	if len(d.groups) == 0 && len(d.errs) == 0 {
+		d.errs = append(d.errs, &Error{Place: "Draw", Problem: "no routes are drawn: call r.Group(id, ...) with g.Topic(name) in a drawer"})
+	}
+	t := d.table()
+	if err := errors.Join(d.errs...); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Error is one mistake in a drawing.
+type Error struct {
+	// File and Line are where it was drawn.
+	File string
+	Line int
+	// Place names the group and topic.
+	Place string
+	// Problem says what is wrong and what to do.
+	Problem string
+}
+
+// Error returns "file:line: place: problem".
+func (e *Error) Error() string {
+	if e.File == "" {
+		return e.Place + ": " + e.Problem
+	}
+	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Place, e.Problem)
+}
+
+type drawing struct {
+	groups []*Group
+	errs   []error
+}
+
+// Router is a drawer's scope.
+type Router struct {
+	d  *drawing
+	mw []consumer.Middleware
+}
+
+// Use wraps the routes that this drawer draws after it, the first outermost.
+func (r *Router) Use(mw ...consumer.Middleware) { r.mw = append(r.mw, mw...) }
+
+// Group draws the routes of one consumer group. Drawing a group again, here or in another drawer, adds to it.
+func (r *Router) Group(id string, draw func(g *Group)) {
+	at := caller()
+	g := &Group{d: r.d, id: id, at: at, mw: slices.Clone(r.mw)}
+	r.d.groups = append(r.d.groups, g)
+	if id == "" {
+		g.errorf(at, "group id is empty: name the consumer group")
+	}
+	if draw == nil {
+		g.errorf(at, "drawing function is nil: draw topics with func(g *router.Group) { g.Topic(...) }")
+		return
+	}
+	draw(g)
+	if len(g.routes) == 0 {
+		g.errorf(at, "group has no topics: draw at least one with g.Topic(name)")
+	}
+}
+
+// Group draws the routes of one consumer group.
+type Group struct {
+	d      *drawing
+	id     string
+	at     location
+	mw     []consumer.Middleware
+	routes []*Route
+
+	fetchOne  *bool
+	maxPoll   int
+	fetchAt   location
+	maxPollAt location
+}
+
+// Use wraps the routes of this group drawn after it, inside the drawer's middleware.
+func (g *Group) Use(mw ...consumer.Middleware) { g.mw = append(g.mw, mw...) }
+
+// BatchFetching says whether a poll of the client may return many records: Karafka's batch_fetching. Defaults to true. With false a
+// poll returns one record and at most one waits per partition, so a crash redelivers little, at the price of throughput.
+func (g *Group) BatchFetching(on bool) {
+	one := !on
+	g.fetchOne, g.fetchAt = &one, caller()
+}
+
+// MaxPollRecords bounds the records that one poll returns. Defaults to fetch.max_poll_records, 10,000.
+func (g *Group) MaxPollRecords(n int) {
+	g.maxPoll, g.maxPollAt = n, caller()
+	if n < 1 {
+		g.errorf(g.maxPollAt, "MaxPollRecords(%d): want at least 1", n)
+	}
+}
+
+// Topic draws a route. A consuming mode must follow: Each, Batch or EachPartition.
+func (g *Group) Topic(name string) *Route {
+	r := &Route{g: g, topic: name, at: caller(), mw: slices.Clone(g.mw), failure: defaultFailure()}
+	g.routes = append(g.routes, r)
+	if problem := topicProblem(name); problem != "" {
+		r.errorf(r.at, "%s", problem)
+	}
+	return r
+}
+
+// Route draws what happens to the records of one topic in one group.
+type Route struct {
+	g     *Group
+	topic string
+	at    location
+	mw    []consumer.Middleware
+
+	mode         Mode
+	modeAt       location
+	handler      consumer.Handler
+	batch        consumer.BatchHandler
+	perPartition func(consumer.Partition) consumer.Handler
+	size         int
+	wait         time.Duration
+
+	failure     Failure
+	failureAt   location
+	offsets     offsets.Mode
+	concurrency int
+	timeout     time.Duration
+	start       Start
+	outputs     []consumer.Output
+}
+
+// Each hands over one record at a time.
+func (r *Route) Each(h consumer.Handler) *Route {
+	at := caller()
+	r.setMode(ModeEach, at)
+	if h == nil {
+		r.errorf(at, "Each(nil): pass a consumer.Handler, such as consumer.JSON(fn)")
+	}
+	r.handler = h
+	r.setOutputs(h, at)
+	return r
+}
+
+// Batch hands over batches of up to size records of one partition. A batch that is not full is handed over wait after its first record
+// arrived; 0 hands over what is there.
+func (r *Route) Batch(h consumer.BatchHandler, size int, wait time.Duration) *Route {
+	at := caller()
+	r.setMode(ModeBatch, at)
+	if h == nil {
+		r.errorf(at, "Batch(nil): pass a consumer.BatchHandler, such as consumer.JSONBatch(fn)")
+	}
+	if size < 1 {
+		r.errorf(at, "Batch size %d: want at least 1", size)
+	}
+	if wait < 0 {
+		r.errorf(at, "Batch wait %s: want 0 or more", wait)
+	}
+	r.batch, r.size, r.wait = h, size, wait
+	r.setOutputs(h, at)
+	return r
+}
+
+// EachPartition hands over one record at a time to a handler of its own for each assigned partition, which may keep state
+// without locks. The factory is called when a partition is assigned. See consumer.RevokedHandler, LostHandler and StopHandler
+// for what such a handler can be told.
+func (r *Route) EachPartition(factory func(p consumer.Partition) consumer.Handler) *Route {
+	at := caller()
+	r.setMode(ModeEachPartition, at)
+	if factory == nil {
+		r.errorf(at, "EachPartition(nil): pass a function that makes a handler for a partition")
+	}
+	r.perPartition = factory
+	return r
+}
+
+// OnFailure draws what happens to a record that fails, read in order: an optional Retry, then Block, Skip or Stop. A route that draws
+// nothing retries for ever, from 1 s doubling to 30 s.
+func (r *Route) OnFailure(steps ...Step) *Route {
+	at := caller()
+	if r.failureAt.file != "" {
+		r.errorf(at, "OnFailure is drawn twice, first at %s: write the steps in one", r.failureAt)
+	}
+	r.failureAt = at
+	if len(steps) == 0 {
+		r.errorf(at, "OnFailure() has no steps: leave it out to retry for ever, or name an end such as router.Skip")
+		return r
+	}
+	f := defaultFailure()
+	for _, s := range steps {
+		if s == nil {
+			r.errorf(at, "OnFailure has a nil step")
+			continue
+		}
+		if err := s.step(&f); err != nil {
+			r.errorf(at, "OnFailure: %v", err)
+		}
+	}
+	if f.retried && !f.ended {
+		r.errorf(at, "OnFailure: Retry(%d) has no end: add router.Block, router.Skip or router.Stop", f.Retries)
+	}
+	r.failure = f
+	return r
+}
+
+// ManualOffsets leaves marking to the handler: Message.Mark, MarkThrough or CommitThrough. Records that were handled and not marked stay
+// open; when 10,000 of a partition are, it waits for marks, visibly.
+func (r *Route) ManualOffsets() *Route {
+	r.offsets = offsets.Manual
+	return r
+}
+
+// Ordering says what stays in order when a route handles records concurrently.
+type Ordering uint8
+
+// ByPartition handles the records of a partition one after the other.
+const ByPartition Ordering = iota
+
+// Concurrency limits how many handlers of this route run at once in this process. Without it there is one per assigned partition.
+// Partitions take turns; a partition in its back-off takes no place.
+func (r *Route) Concurrency(n int, by Ordering) *Route {
+	if n < 1 {
+		r.errorf(caller(), "Concurrency(%d): want at least 1; leave it out for one per assigned partition", n)
+	}
+	if by != ByPartition {
+		r.errorf(caller(), "Concurrency: unknown ordering %d: use router.ByPartition", by)
+	}
+	r.concurrency = n
+	return r
+}
+
+// Timeout gives every attempt a deadline. It is kept to about a millisecond, by cancelling the handler's context with
+// context.DeadlineExceeded; a handler that ignores its context is not stopped. Defaults to none.
+func (r *Route) Timeout(d time.Duration) *Route {
+	if d <= 0 {
+		r.errorf(caller(), "Timeout(%s): want a positive duration; leave it out for none", d)
+	}
+	r.timeout = d
+	return r
+}
+
+// StartAt says where a group begins that has no committed offset: Earliest (the default), Latest or Since(t).
+func (r *Route) StartAt(s Start) *Route {
+	if t, ok := s.Time(); ok && t.IsZero() {
+		r.errorf(caller(), "StartAt(Since(zero time)): use router.Earliest")
+	}
+	r.start = s
+	return r
+}
+
+// Use wraps this route, inside the group's and the drawer's middleware, the first outermost.
+func (r *Route) Use(mw ...consumer.Middleware) *Route {
+	r.mw = append(r.mw, mw...)
+	return r
+}
+
+func (r *Route) setMode(m Mode, at location) {
+	if r.mode != modeNone {
+		r.errorf(at, "%s after %s at %s: a route has one consuming mode", m, r.mode, r.modeAt)
+		return
+	}
+	r.mode, r.modeAt = m, at
+}
+
+func (r *Route) setOutputs(h any, at location) {
+	responder, ok := h.(consumer.Responder)
+	if !ok {
+		return
+	}
+	r.outputs = responder.Outputs()
+	seen := map[string]bool{}
+	for _, o := range r.outputs {
+		if problem := topicProblem(o.Topic); problem != "" {
+			r.errorf(at, "output: %s", problem)
+		}
+		if seen[o.Topic] {
+			r.errorf(at, "output %q is declared twice: declare it once", o.Topic)
+		}
+		seen[o.Topic] = true
+	}
+}
+
+func (r *Route) errorf(at location, format string, args ...any) {
+	r.g.d.errs = append(r.g.d.errs, &Error{
+		File: at.file, Line: at.line,
+		Place:   fmt.Sprintf("group %q, topic %q", r.g.id, r.topic),
+		Problem: fmt.Sprintf(format, args...),
+	})
+}
+
+func (g *Group) errorf(at location, format string, args ...any) {
+	g.d.errs = append(g.d.errs, &Error{
+		File: at.file, Line: at.line,
+		Place:   fmt.Sprintf("group %q", g.id),
+		Problem: fmt.Sprintf(format, args...),
+	})
+}
+
+type location struct {
+	file string
+	line int
+}
+
+func (l location) String() string { return fmt.Sprintf("%s:%d", l.file, l.line) }
+
+// caller is the line of the user's code that called the exported function which calls it.
+func caller() location {
+	_, file, line, ok := runtime.Caller(2)
+	if !ok {
+		return location{file: "unknown"}
+	}
+	return location{file: file, line: line}
+}
+
+// topicProblem applies Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic).
+func topicProblem(name string) string {
+	const most = 249
+	switch {
+	case name == "":
+		return "topic name is empty"
+	case name == "." || name == "..":
+		return fmt.Sprintf("topic name %q is not allowed by Kafka", name)
+	case len(name) > most:
+		return fmt.Sprintf("topic name has %d characters, Kafka allows %d", len(name), most)
+	}
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return fmt.Sprintf("topic name %q contains %q: Kafka allows letters, digits, '.', '_' and '-'", name, c)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,237 @@
+package router
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// Mode is a consuming mode.
+type Mode uint8
+
+const (
+	modeNone Mode = iota
+	// ModeEach hands over one record at a time.
+	ModeEach
+	// ModeBatch hands over batches.
+	ModeBatch
+	// ModeEachPartition hands over one record at a time to a handler per partition.
+	ModeEachPartition
+)
+
+// String returns the verb that draws the mode.
+func (m Mode) String() string {
+	switch m {
+	case ModeEach:
+		return "Each"
+	case ModeBatch:
+		return "Batch"
+	case ModeEachPartition:
+		return "EachPartition"
+	default:
+		return "none"
+	}
+}
+
+// Table is what was drawn and checked. It does not change.
+type Table struct {
+	groups []GroupSpec
+}
+
+// GroupSpec is one consumer group of a table.
+type GroupSpec struct {
+	// ID is the consumer group's id.
+	ID string
+	// BatchFetching is false when a poll returns one record.
+	BatchFetching bool
+	// MaxPollRecords is 0 when the configuration decides.
+	MaxPollRecords int
+	// Routes are in the order drawn.
+	Routes []RouteSpec
+}
+
+// RouteSpec is one route of a table. Which of Handler, BatchHandler and PerPartition is set depends on Mode.
+type RouteSpec struct {
+	Group, Topic string
+	Mode         Mode
+	Handler      consumer.Handler
+	BatchHandler consumer.BatchHandler
+	PerPartition func(consumer.Partition) consumer.Handler
+	// BatchSize and BatchWait are those of ModeBatch.
+	BatchSize int
+	BatchWait time.Duration
+	Failure   Failure
+	Offsets   offsets.Mode
+	// Concurrency is 0 when nothing limits the route.
+	Concurrency int
+	// Timeout is 0 for none.
+	Timeout time.Duration
+	Start   Start
+	// Middleware of drawer, group and route, outermost first.
+	Middleware []consumer.Middleware
+	// Outputs are those of a responder.
+	Outputs []consumer.Output
+	// File and Line are where Topic was called.
+	File string
+	Line int
+}
+
+// Groups returns the groups in the order drawn.
+func (t *Table) Groups() []GroupSpec {
+	groups := slices.Clone(t.groups)
+	for i := range groups {
+		groups[i].Routes = slices.Clone(groups[i].Routes)
+	}
+	return groups
+}
+
+// Topics returns the names of all topics consumed, sorted, each once.
+func (t *Table) Topics() []string {
+	var names []string
+	for _, g := range t.groups {
+		for _, r := range g.Routes {
+			names = append(names, r.Topic)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// String prints the table for people.
+func (t *Table) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "GROUP\tTOPIC\tCONSUMES\tOFFSETS\tAT ONCE\tON FAILURE\tSTARTS\tWRITES")
+	for _, g := range t.groups {
+		for _, r := range g.Routes {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Group, r.Topic, r.Consumes(), r.Offsets,
+				r.AtOnce(), r.OnFailure(), r.Start, r.Writes())
+		}
+	}
+	_ = w.Flush() // a strings.Builder does not fail
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Consumes returns "each", "batch of 500 or 1s", "each, handler per partition".
+func (r RouteSpec) Consumes() string {
+	switch r.Mode {
+	case ModeBatch:
+		return fmt.Sprintf("batch of %d or %s", r.BatchSize, r.BatchWait)
+	case ModeEachPartition:
+		return "each, handler per partition"
+	default:
+		return "each"
+	}
+}
+
+// AtOnce returns how many handlers run at once: "1 per partition", "at most 8".
+func (r RouteSpec) AtOnce() string {
+	if r.Concurrency == 0 {
+		return "1 per partition"
+	}
+	return fmt.Sprintf("at most %d", r.Concurrency)
+}
+
+// OnFailure returns the steps, and the timeout that may lead to them.
+func (r RouteSpec) OnFailure() string {
+	if r.Timeout > 0 {
+		return fmt.Sprintf("%s (timeout %s)", r.Failure, r.Timeout)
+	}
+	return r.Failure.String()
+}
+
+// Writes returns the outputs, "-" for none.
+func (r RouteSpec) Writes() string {
+	if len(r.Outputs) == 0 {
+		return "-"
+	}
+	names := make([]string, len(r.Outputs))
+	for i, o := range r.Outputs {
+		names[i] = o.Topic
+		if o.Required {
+			names[i] += " (required)"
+		}
+		if o.Sync {
+			names[i] += " (sync)"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// table merges groups by id and checks what only shows when all is drawn.
+func (d *drawing) table() *Table {
+	t := &Table{}
+	index := map[string]int{}
+	settings := map[string]*Group{} // the drawing that set how a group fetches
+	for _, g := range d.groups {
+		i, ok := index[g.id]
+		if !ok {
+			i = len(t.groups)
+			index[g.id] = i
+			settings[g.id] = &Group{}
+			t.groups = append(t.groups, GroupSpec{ID: g.id, BatchFetching: true})
+		}
+		d.mergeFetching(&t.groups[i], settings[g.id], g)
+		for _, r := range g.routes {
+			if r.mode == modeNone {
+				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
+			}
+			for _, earlier := range t.groups[i].Routes {
+				if earlier.Topic == r.topic {
+					r.errorf(r.at, "topic is drawn twice in the group, first at %s:%d: a record has one handler per group; use another group id to consume it twice",
+						earlier.File, earlier.Line)
+				}
+			}
+			t.groups[i].Routes = append(t.groups[i].Routes, r.spec())
+		}
+	}
+	for _, g := range d.groups {
+		if t.groups[index[g.id]].BatchFetching {
+			continue
+		}
+		for _, r := range g.routes {
+			if r.mode == ModeBatch && r.size > 1 {
+				r.errorf(r.modeAt, "Batch of %d in a group with BatchFetching(false) at %s: a poll returns one record; remove BatchFetching(false) or use Each",
+					r.size, settings[g.id].fetchAt)
+			}
+		}
+	}
+	return t
+}
+
+func (d *drawing) mergeFetching(spec *GroupSpec, set, g *Group) {
+	if g.fetchOne != nil {
+		if set.fetchOne != nil && *set.fetchOne != *g.fetchOne {
+			g.errorf(g.fetchAt, "BatchFetching is drawn differently at %s: a group fetches one way", set.fetchAt)
+		}
+		set.fetchOne, set.fetchAt = g.fetchOne, g.fetchAt
+		spec.BatchFetching = !*g.fetchOne
+	}
+	if g.maxPoll != 0 {
+		if set.maxPoll != 0 && set.maxPoll != g.maxPoll {
+			g.errorf(g.maxPollAt, "MaxPollRecords is drawn differently at %s: a group fetches one way", set.maxPollAt)
+		}
+		set.maxPoll, set.maxPollAt = g.maxPoll, g.maxPollAt
+		spec.MaxPollRecords = g.maxPoll
+	}
+}
+
+func (r *Route) spec() RouteSpec {
+	return RouteSpec{
+		Group: r.g.id, Topic: r.topic, Mode: r.mode,
+		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
+		BatchSize: r.size, BatchWait: r.wait,
+		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start,
+		Middleware: slices.Clone(r.mw), Outputs: r.outputs,
+		File: r.at.file, Line: r.at.line,
+	}
+}
