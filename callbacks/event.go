@@ -193,7 +193,8 @@ type Gap struct {
 	Where
 
 	From, To int64
-	Reason   string
+	// Reason is "retention" (the broker deleted them before they were consumed) or "data loss" (an unclean leader election, KIP-320).
+	Reason string
 }
 
 // Stale says that the result of a handler was dropped because its partition had been taken away meanwhile.

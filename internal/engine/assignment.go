@@ -22,7 +22,8 @@ const (
 	stateClosed
 )
 
-// assignment is one partition granted to this member, from one grant to its end. It is never used again: the next grant makes another,
+// assignment is one partition granted to this member, from one grant to its end. It is never used again: the
+// next grant makes another,
 // with a higher epoch.
 type assignment struct {
 	r     *runner
@@ -45,6 +46,7 @@ type assignment struct {
 	paused atomic.Bool   // Partition.Pause
 	starve atomic.Bool   // paused in the client because the queue is above its share
 	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
+	parked atomic.Bool   // its committed offset could not be read yet
 
 	busySince atomic.Int64 // clock reading at which the record in progress began; 0 when idle
 	perRecord atomic.Int64 // nanoseconds per record, smoothed
@@ -129,7 +131,8 @@ func (a *assignment) signal() {
 	}
 }
 
-// finish publishes the position up to which records are done. It reports false when the assignment was closed meanwhile: the result
+// finish publishes the position up to which records are done. It reports false when the assignment was closed
+// meanwhile: the result
 // of a handler that came too late.
 func (a *assignment) finish(at position) bool {
 	a.mu.Lock()
@@ -164,7 +167,8 @@ func (a *assignment) stored(offset int64) {
 	a.committed = max(a.committed, offset)
 }
 
-// seal closes the assignment for marks and results, and returns what may still be committed. It is called under the commit lock, so a mark
+// seal closes the assignment for marks and results, and returns what may still be committed. It is called under
+// the commit lock, so a mark
 // either is part of what is returned, or fails.
 func (a *assignment) seal() (at position, due bool) {
 	a.mu.Lock()

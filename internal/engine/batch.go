@@ -8,7 +8,8 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 )
 
-// gather makes the next batch's window: up to size records, or what is there wait after the first of them was taken. Control records are
+// gather makes the next batch's window: up to size records, or what is there wait after the first of them was
+// taken. Control records are
 // in the window, to be passed with it, and do not count.
 func (w *worker) gather() bool {
 	size, wait := w.route.spec.BatchSize, w.route.spec.BatchWait
@@ -42,7 +43,8 @@ func (w *worker) gather() bool {
 	}
 }
 
-// fill adds up to most records to the window from what is queued, and returns how many it added. Control records do not count; a window
+// fill adds up to most records to the window from what is queued, and returns how many it added. Control records
+// do not count; a window
 // of nothing else is passed at once.
 func (w *worker) fill(most int) (n int) {
 	for n < most {
@@ -108,7 +110,8 @@ func (w *worker) callBatch() {
 	}
 }
 
-// indexOf returns the position of rec in recs plus from. A record that is not there fails the batch from its start, so that nothing is
+// indexOf returns the position of rec in recs plus from. A record that is not there fails the batch from its
+// start, so that nothing is
 // passed that did not succeed.
 func indexOf(recs []*kgo.Record, rec *kgo.Record, from int) int {
 	for i, r := range recs {

@@ -9,7 +9,8 @@ import (
 // decides which records took long enough to be told apart.
 const tick = time.Millisecond
 
-// clock is a millisecond clock that costs one atomic load to read. A reading of the real clock per record would cost as much as all of
+// clock is a millisecond clock that costs one atomic load to read. A reading of the real clock per record would
+// cost as much as all of
 // the engine's other work on it. It ticks only while handlers run: an idle process must not wake up a thousand times a
 // second.
 type clock struct {

@@ -24,7 +24,8 @@ const (
 	commitMetadata = "karafgo/1"
 )
 
-// committer is the only place that commits for a group. Its lock is held from the moment offsets are chosen until the broker has answered,
+// committer is the only place that commits for a group. Its lock is held from the moment offsets are chosen
+// until the broker has answered,
 // which makes commits ordered; assignments are sealed under it, which makes a commit for a partition that was given away
 // impossible.
 type committer struct {
@@ -167,7 +168,7 @@ func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignmen
 	}
 	for _, e := range errs {
 		if errors.Is(e, kerr.FencedInstanceID) {
-			c.r.e.fatal(fmt.Errorf("group %q: another process joined with the same group.instance_id, which takes this one's place: %w", c.r.id, e))
+			c.r.e.fatal(c.r.fenced(e))
 			break
 		}
 	}

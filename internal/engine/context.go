@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// attempts keeps a route's Timeout without a context per record: one context serves record after record until one of them runs out of
-// time, and only then is another made. The worker says when a record starts (one atomic swap); a timer, armed once per run, looks at it when
+// attempts keeps a route's Timeout without a context per record: one context serves record after record until
+// one of them runs out of
+// time, and only then is another made. The worker says when a record starts (one atomic swap); a timer, armed
+// once per run, looks at it when
 // it may have run out.
 type attempts struct {
 	parent context.Context //nolint:containedctx // the assignment's

@@ -84,8 +84,8 @@ func (r *runner) emitAll(evs []callbacks.Event) {
 }
 
 // hook runs user code that takes part in the life of a group: bounded in time, its panic contained.
-func (r *runner) hook(name string, within time.Duration, fn func(ctx context.Context) error) {
-	ctx, cancel := context.WithTimeout(r.e.base, within)
+func (r *runner) hook(name string, fn func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(r.e.base, hookTimeout)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
@@ -108,7 +108,7 @@ func (r *runner) hook(name string, within time.Duration, fn func(ctx context.Con
 		select {
 		case err = <-result:
 		default:
-			err = fmt.Errorf("did not return within %s and is left behind", within)
+			err = fmt.Errorf("did not return within %s and is left behind", hookTimeout)
 		}
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *runner) hook(name string, within time.Duration, fn func(ctx context.Con
 func (r *runner) hooks(name string, pick func(callbacks.Hooks) func(ctx context.Context) error) {
 	for _, h := range r.e.settings.Hooks {
 		if fn := pick(h); fn != nil {
-			r.hook(name, hookTimeout, fn)
+			r.hook(name, fn)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (r *runner) groupHook(name string, pick func(callbacks.Hooks) func(ctx cont
 
 // partitionsHook adapts hooks about partitions.
 func (r *runner) partitionsHook(name string, p callbacks.Partitions,
-	pick func(callbacks.Hooks) func(ctx context.Context, group string, p callbacks.Partitions) error,
+	pick func(callbacks.Hooks) partitionsFunc,
 ) {
 	r.hooks(name, func(h callbacks.Hooks) func(context.Context) error {
 		fn := pick(h)

@@ -145,5 +145,5 @@ func backoff(f router.Failure, attempt int) time.Duration {
 			break
 		}
 	}
-	return time.Duration(rand.Int64N(int64(d) + 1)) //nolint:gosec // jitter needs no secret
+	return time.Duration(rand.Int64N(int64(d) + 1))
 }

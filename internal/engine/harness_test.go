@@ -29,13 +29,13 @@ const patience = 60 * time.Second
 type cluster struct {
 	*kfake.Cluster
 
-	t     testing.TB
+	t     *testing.T
 	g     *WithT
 	admin *kadm.Client
 	cl    *kgo.Client
 }
 
-func newCluster(t testing.TB, opts ...kfake.Opt) *cluster {
+func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
 	g := NewWithT(t)
 	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}, opts...)...)
@@ -48,7 +48,8 @@ func newCluster(t testing.TB, opts ...kfake.Opt) *cluster {
 	return &cluster{Cluster: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
 }
 
-// answerEpochs works around a fault of the fake broker: after a leader move with nothing appended since, OffsetForLeaderEpoch answers -1, which the
+// answerEpochs works around a fault of the fake broker: after a leader move with nothing appended since,
+// OffsetForLeaderEpoch answers -1, which the
 // client takes for data loss. The real broker answers the end offset.
 func answerEpochs(fake *kfake.Cluster) {
 	fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -110,7 +111,7 @@ func (c *cluster) committed(group, topic string, partition int32) int64 {
 type process struct {
 	*engine.Engine
 
-	t      testing.TB
+	t      *testing.T
 	g      *WithT
 	events *recorder
 }
@@ -174,7 +175,7 @@ func settingsOf(cfg config.Config, connect kafka.Connector) engine.Settings {
 }
 
 // draw makes a table or fails the test.
-func draw(t testing.TB, d router.Drawer) *router.Table {
+func draw(t *testing.T, d router.Drawer) *router.Table {
 	t.Helper()
 	table, err := router.Draw(d)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -182,7 +183,7 @@ func draw(t testing.TB, d router.Drawer) *router.Table {
 }
 
 // prepare makes a process that is not started.
-func (c *cluster) prepare(t testing.TB, d router.Drawer, opts ...option) *process {
+func (c *cluster) prepare(t *testing.T, d router.Drawer, opts ...option) *process {
 	t.Helper()
 	s := setup{cfg: testConfig(c.ListenAddrs())}
 	for _, o := range opts {
@@ -202,10 +203,10 @@ func (c *cluster) prepare(t testing.TB, d router.Drawer, opts ...option) *proces
 }
 
 // run starts a process and stops it when the test ends.
-func (c *cluster) run(t testing.TB, d router.Drawer, opts ...option) *process {
+func (c *cluster) run(t *testing.T, d router.Drawer, opts ...option) *process {
 	t.Helper()
 	p := c.prepare(t, d, opts...)
-	p.g.Expect(p.Start(context.Background())).To(Succeed())
+	p.g.Expect(p.Start(t.Context())).To(Succeed())
 	t.Cleanup(p.kill)
 	return p
 }
@@ -273,7 +274,7 @@ func of[E callbacks.Event](r *recorder, match ...func(E) bool) []E {
 }
 
 // await waits for n events of one kind that match, and returns them.
-func await[E callbacks.Event](t testing.TB, r *recorder, n int, match ...func(E) bool) []E {
+func await[E callbacks.Event](t *testing.T, r *recorder, n int, match ...func(E) bool) []E {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -354,7 +355,7 @@ func (j *journal) unique() int {
 }
 
 // await waits until done is true of the journal.
-func (j *journal) await(t testing.TB, what string, done func(*journal) bool) {
+func (j *journal) await(t *testing.T, what string, done func(*journal) bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -373,7 +374,7 @@ func (j *journal) await(t testing.TB, what string, done func(*journal) bool) {
 }
 
 // awaitRecords waits for n different records.
-func (j *journal) awaitRecords(t testing.TB, n int) {
+func (j *journal) awaitRecords(t *testing.T, n int) {
 	t.Helper()
 	j.await(t, fmt.Sprintf("%d records, have %d", n, j.unique()), func(j *journal) bool { return j.unique() >= n })
 }

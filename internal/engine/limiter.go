@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// limiter bounds how many runs are in progress at once. A nil limiter bounds nothing. Those who wait are served in the order they came
+// limiter bounds how many runs are in progress at once. A nil limiter bounds nothing. Those who wait are served
+// in the order they came
 // (a channel's senders are), so no partition starves.
 type limiter struct {
 	slots   chan struct{}

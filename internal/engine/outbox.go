@@ -6,7 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// outbox counts the outputs of a run that are produced and not yet acknowledged. Handlers go on while they are under way; the run's records
+// outbox counts the outputs of a run that are produced and not yet acknowledged. Handlers go on while they are
+// under way; the run's records
 // are done only when all are acknowledged.
 type outbox struct {
 	mu      sync.Mutex
@@ -37,13 +38,15 @@ func (o *outbox) acked(source int64, topic string, err error) {
 	if err != nil && (o.failed == nil || source < o.failed.offset) {
 		o.failed = &refusal{offset: source, topic: topic, err: err}
 	}
-	if o.pending--; o.pending == 0 && o.idle != nil {
+	o.pending--
+	if o.pending == 0 && o.idle != nil {
 		close(o.idle)
 		o.idle = nil
 	}
 }
 
-// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds. It returns how many were
+// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds. It
+// returns how many were
 // sent and the first refusal.
 func (o *outbox) settle() (sent int, failed *refusal) {
 	o.mu.Lock()

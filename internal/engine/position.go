@@ -5,21 +5,24 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// position decides where newly assigned partitions are consumed from: at the committed offset, else by the route's start policy, resolved to an
-// offset that is committed at once. An offset that could not be read is never taken for none: its partition is parked, and read again
+// position decides where newly assigned partitions are consumed from: at the committed offset, else by the
+// route's start policy, resolved to an
+// offset that is committed at once. An offset that could not be read is never taken for none: its partition is
+// parked, and read again
 // until the broker answers.
 func (r *runner) position(ctx context.Context, committed map[kafka.TopicPartition]kafka.Committed) (kafka.Offsets, error) {
 	<-r.ready
 	var waiting []*assignment
 	r.mu.Lock()
 	for _, a := range r.assigned {
-		if a.is(stateAssigned) {
+		if a.is(stateAssigned) && !a.parked.Load() {
 			waiting = append(waiting, a)
 		}
 	}
@@ -36,6 +39,7 @@ func (r *runner) position(ctx context.Context, committed map[kafka.TopicPartitio
 		case !read:
 			r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
 			at[a.tp] = kafka.Offset{Offset: 0, Epoch: -1} // never fetched from: it is paused
+			a.parked.Store(true)
 			r.tasks.Go(func() { r.positionLater(a) })
 		case c.Offset >= 0:
 			at[a.tp] = kafka.Offset{Offset: c.Offset, Epoch: c.Epoch}
@@ -64,7 +68,9 @@ type start struct {
 }
 
 // resolveStarts asks the broker what the start policies mean for partitions without a committed offset.
-func (r *runner) resolveStarts(ctx context.Context, as []*assignment, committed map[kafka.TopicPartition]kafka.Committed) (map[kafka.TopicPartition]start, error) {
+func (r *runner) resolveStarts(
+	ctx context.Context, as []*assignment, committed map[kafka.TopicPartition]kafka.Committed,
+) (map[kafka.TopicPartition]start, error) {
 	starts := map[kafka.TopicPartition]start{}
 	byPolicy := map[start]map[kafka.At][]kafka.TopicPartition{}
 	for _, a := range as {
@@ -97,7 +103,8 @@ func (r *runner) resolveStarts(ctx context.Context, as []*assignment, committed 
 	return starts, nil
 }
 
-// policy is where a partition without a committed offset starts. One that was added while the process runs starts at its first record,
+// policy is where a partition without a committed offset starts. One that was added while the process runs
+// starts at its first record,
 // whatever the route says: what was written before it was discovered must not be lost.
 func (r *runner) policy(s router.Start, tp kafka.TopicPartition) (kafka.At, string) {
 	t, isTime := s.Time()

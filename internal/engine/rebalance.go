@@ -11,6 +11,8 @@ import (
 	"github.com/karafgo/karafgo/offsets"
 )
 
+type partitionsFunc = func(ctx context.Context, group string, p callbacks.Partitions) error
+
 // onAssigned makes an assignment for every new partition. Nothing of them can be fetched before it returns.
 func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	<-r.ready
@@ -46,7 +48,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	}
 	// A partition that was paused when it was taken away stays paused in the client: it would never be fetched again.
 	r.client.ResumeFetchPartitions(parts)
-	r.partitionsHook("OnAssigned", parts, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnAssigned })
+	r.partitionsHook("OnAssigned", parts, func(h callbacks.Hooks) partitionsFunc { return h.OnAssigned })
 }
 
 // makeHandler calls the factory of EachPartition. Without a handler nothing can be consumed: the process stops with the reason.
@@ -55,7 +57,7 @@ func (r *runner) makeHandler(a *assignment) {
 	if factory == nil {
 		return
 	}
-	r.hook("EachPartition", hookTimeout, func(context.Context) error {
+	r.hook("EachPartition", func(context.Context) error {
 		h := factory(partition{a})
 		a.mu.Lock()
 		a.handler = h
@@ -93,20 +95,14 @@ func (r *runner) release(parts map[string][]int32, lost bool) {
 	if len(as) == 0 {
 		return
 	}
+	var open []*assignment // a stop that got here first has drained and sealed the others
 	for _, a := range as {
 		a.beginClose()
-	}
-	if lost {
-		r.cut(as, offsets.ErrRevoked)
-		_ = r.committer.commitAndSeal(r.e.base, as, false) // nothing is sent
-	} else {
-		deadline := time.Now().Add(r.settings.RevokeDrain)
-		if !awaitWorkers(as, deadline, nil) {
-			r.cut(as, offsets.ErrRevoked)
-			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), nil)
+		if !a.is(stateClosed) {
+			open = append(open, a)
 		}
-		_ = r.committer.commitAndSeal(r.e.base, as, true) // told by its events; the records are delivered again
 	}
+	r.drain(open, lost)
 	r.mu.Lock()
 	for _, a := range as {
 		if r.assigned[a.tp] == a {
@@ -120,10 +116,28 @@ func (r *runner) release(parts map[string][]int32, lost bool) {
 	}
 	given := callbacks.Partitions(parts)
 	if lost {
-		r.partitionsHook("OnLost", given, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnLost })
+		r.partitionsHook("OnLost", given, func(h callbacks.Hooks) partitionsFunc { return h.OnLost })
 		return
 	}
-	r.partitionsHook("OnRevoked", given, func(h callbacks.Hooks) func(context.Context, string, callbacks.Partitions) error { return h.OnRevoked })
+	r.partitionsHook("OnRevoked", given, func(h callbacks.Hooks) partitionsFunc { return h.OnRevoked })
+}
+
+// drain lets the deliveries of revoked partitions finish within a bound and commits what is done; lost ones are cut off.
+func (r *runner) drain(as []*assignment, lost bool) {
+	if len(as) == 0 {
+		return
+	}
+	if lost {
+		r.cut(as, offsets.ErrRevoked)
+		_ = r.committer.commitAndSeal(r.e.base, as, false) // nothing is sent
+	} else {
+		deadline := time.Now().Add(r.settings.RevokeDrain)
+		if !awaitWorkers(as, deadline, nil) {
+			r.cut(as, offsets.ErrRevoked)
+			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), nil)
+		}
+		_ = r.committer.commitAndSeal(r.e.base, as, true) // told by its events; the records are delivered again
+	}
 }
 
 // ended tells that an assignment is over.
@@ -137,9 +151,9 @@ func (r *runner) ended(a *assignment, lost, stopping bool) {
 		told, _ := a.handler.(consumer.LostHandler)
 		switch {
 		case lost && told != nil:
-			r.hook("OnLost", hookTimeout, told.OnLost)
+			r.hook("OnLost", told.OnLost)
 		case revoked != nil:
-			r.hook("OnRevoked", hookTimeout, revoked.OnRevoked)
+			r.hook("OnRevoked", revoked.OnRevoked)
 		}
 	}
 	r.emit(callbacks.Revoked{Where: a.where(), Epoch: a.epoch, Lost: lost, Drained: drained})

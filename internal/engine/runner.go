@@ -2,27 +2,13 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/callbacks"
-	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/kafka"
-	"github.com/karafgo/karafgo/offsets"
 	"github.com/karafgo/karafgo/router"
 )
-
-// fetchErrorEvery is how often the same fetch error is reported.
-const fetchErrorEvery = 10 * time.Second
-
-// unbatchedHold is how long the poll loop of a group with BatchFetching(false) waits for a partition that has a record queued, before it
-// pauses the partition in the client. Pausing costs a new fetch, waiting costs the other partitions.
-const unbatchedHold = 20 * time.Millisecond
 
 // runner is one consumer group: its client, its poll loop, its assignments and its committer.
 type runner struct {
@@ -141,7 +127,8 @@ func (r *runner) poll() {
 	}
 }
 
-// nextPoll runs what waits for a moment between polls, and returns the context of the next poll. Whoever asks for such a moment from
+// nextPoll runs what waits for a moment between polls, and returns the context of the next poll. Whoever asks
+// for such a moment from
 // now on cancels that context.
 func (r *runner) nextPoll() (context.Context, bool) {
 	r.mu.Lock()
@@ -183,7 +170,8 @@ func (r *runner) pollEnded() {
 	close(r.pollDone)
 }
 
-// inBetween runs do at a moment when the poll loop holds no fetched records: whatever a poll returned before is dispatched. With it,
+// inBetween runs do at a moment when the poll loop holds no fetched records: whatever a poll returned before is
+// dispatched. With it,
 // nothing that was fetched before a revoke or a seek can reach what comes after. This is the barrier of docs/adr/0001.
 func (r *runner) inBetween(do func()) {
 	r.mu.Lock()
@@ -216,163 +204,6 @@ func (r *runner) stopPolling() {
 	<-r.pollDone
 }
 
-// awaitRoom waits while the group's queues hold all the memory they may. kgo keeps what it has fetched and fetches no more.
-func (r *runner) awaitRoom(ctx context.Context) bool {
-	room := r.budget.full()
-	if room == nil {
-		return true
-	}
-	for _, a := range r.all() {
-		a.queue.detach()
-	}
-	if room = r.budget.full(); room == nil {
-		return true
-	}
-	where := callbacks.Where{Group: r.id, Partition: -1}
-	r.emit(callbacks.Paused{Where: where, Reason: callbacks.PausedMemory})
-	defer r.emit(callbacks.Resumed{Where: where, Reason: callbacks.PausedMemory})
-	select {
-	case <-room:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// dispatch queues what a poll returned, one slab per partition.
-func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
-	for i := range fetches {
-		f := &fetches[i]
-		b := &body{budget: r.budget}
-		var slabs []*slab
-		var owners []*assignment
-		for t := range f.Topics {
-			topic := &f.Topics[t]
-			for p := range topic.Partitions {
-				part := &topic.Partitions[p]
-				tp := kafka.TopicPartition{Topic: topic.Topic, Partition: part.Partition}
-				if part.Err != nil {
-					r.fetchFailed(tp, part.Err)
-				}
-				if len(part.Records) == 0 {
-					continue
-				}
-				records += len(part.Records)
-				a := r.find(tp)
-				if a == nil {
-					r.emit(callbacks.Unassigned{Where: r.at(tp), Count: len(part.Records)})
-					continue
-				}
-				a.noteFetch(part)
-				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b}
-				b.bytes += s.bytes
-				slabs, owners = append(slabs, s), append(owners, a)
-			}
-		}
-		if len(slabs) == 0 {
-			continue
-		}
-		b.slabs.Store(int32(len(slabs))) //nolint:gosec // partitions of one fetch
-		r.budget.charge(b.bytes)
-		for i, s := range slabs {
-			r.hand(owners[i], s)
-		}
-	}
-	return records
-}
-
-// hand queues one slab.
-func (r *runner) hand(a *assignment, s *slab) {
-	r.hooks("AfterFetch", func(h callbacks.Hooks) func(context.Context) error {
-		if h.AfterFetch == nil {
-			return nil
-		}
-		n := len(s.recs)
-		return func(ctx context.Context) error { return h.AfterFetch(ctx, r.id, a.tp.Topic, a.tp.Partition, n) }
-	})
-	if a.slow.Load() {
-		s.detach(0, 0)
-	}
-	fetched := callbacks.Fetched{
-		Where: a.where(), First: s.recs[0].Offset, Last: s.recs[len(s.recs)-1].Offset,
-		Count: len(s.recs), Bytes: s.bytes, HighWatermark: a.highWater.Load(),
-	}
-	records, bytes, ok := a.queue.push(s)
-	if !ok {
-		s.release()
-		return
-	}
-	r.emit(fetched)
-	a.signal()
-	if r.above(records, bytes) {
-		if !r.spec.BatchFetching {
-			a.awaitQueueBelow(unbatchedHold, records)
-		}
-		r.flow(a)
-	}
-}
-
-// share is what one partition may have queued.
-func (r *runner) share() (records int, bytes int64) {
-	if !r.spec.BatchFetching {
-		return 1, r.settings.QueueBytes
-	}
-	r.mu.Lock()
-	n := int64(max(len(r.assigned), 1))
-	r.mu.Unlock()
-	return 10 * r.settings.MaxPollRecords, max(r.settings.QueueBytes/n, r.settings.PartitionBytes)
-}
-
-func (r *runner) above(records int, bytes int64) bool {
-	most, mostBytes := r.share()
-	if !r.spec.BatchFetching {
-		return records >= most
-	}
-	return records > most || bytes > mostBytes
-}
-
-// below reports whether a paused partition should be fetched again: when what it has queued lasts no longer than it takes for records
-// to come, about two fetch waits.
-func (r *runner) below(a *assignment, records int, bytes int64) bool {
-	most, mostBytes := r.share()
-	if !r.spec.BatchFetching {
-		return records < most
-	}
-	low, lowBytes := most/2, mostBytes/2
-	if per := a.perRecord.Load(); per > 0 {
-		if lasts := int64(2*r.settings.FetchWait) / per; lasts < int64(low) {
-			low = int(lasts)
-			if records > 0 {
-				lowBytes = min(lowBytes, bytes/int64(records)*lasts)
-			}
-		}
-	}
-	return records <= low && bytes <= max(lowBytes, 0) || records == 0
-}
-
-// flow pauses a partition in the client when too much of it is queued, and resumes it when that is used up. The poll loop calls it after it
-// queued, the worker after it took: the flag is raised before the queue is read, so one of the two sees the other's change.
-func (r *runner) flow(a *assignment) {
-	r.flowMu.Lock()
-	defer r.flowMu.Unlock()
-	was := a.starve.Swap(true)
-	records, bytes := a.queue.size()
-	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
-	switch {
-	case !a.is(stateFetching):
-		a.starve.Store(was)
-	case was && r.below(a, records, bytes):
-		a.starve.Store(false)
-		r.client.ResumeFetchPartitions(one)
-		r.emit(callbacks.Resumed{Where: a.where(), Reason: callbacks.PausedQueue})
-	case !was && r.above(records, bytes):
-		r.client.PauseFetchPartitions(one)
-		r.emit(callbacks.Paused{Where: a.where(), Reason: callbacks.PausedQueue})
-	case !was:
-		a.starve.Store(false)
-	}
-}
-
 // find returns the assignment that takes records of a partition.
 func (r *runner) find(tp kafka.TopicPartition) *assignment {
 	r.mu.Lock()
@@ -393,92 +224,3 @@ func (r *runner) all() []*assignment {
 func (r *runner) at(tp kafka.TopicPartition) callbacks.Where {
 	return callbacks.Where{Group: r.id, Topic: tp.Topic, Partition: tp.Partition}
 }
-
-// fetchFailed reports what polling said of a partition. What no waiting heals stops the process with a named reason; the client
-// retries the rest.
-func (r *runner) fetchFailed(tp kafka.TopicPartition, err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
-		return
-	}
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		r.e.fatal(fmt.Errorf("group %q: authentication failed: %w", r.id, err))
-	case errors.Is(err, kerr.FencedInstanceID):
-		r.e.fatal(fmt.Errorf("group %q: another process joined with the same group.instance_id, which takes this one's place: %w", r.id, err))
-	}
-	if lost := (*kgo.ErrDataLoss)(nil); errors.As(err, &lost) {
-		r.emit(callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: "data loss on the broker"})
-	}
-	if n := r.errors.allow(tp.Topic + err.Error()); n > 0 {
-		r.emit(callbacks.FetchFailed{Where: r.at(tp), Err: err, Count: n})
-	}
-}
-
-// seek implements Partition.Seek: the assignment ends, and another begins at offset.
-func (r *runner) seek(ctx context.Context, a *assignment, offset int64) error {
-	if offset < 0 {
-		return fmt.Errorf("seek %s/%d to %d: offset is negative", a.tp.Topic, a.tp.Partition, offset)
-	}
-	result := make(chan error, 1)
-	r.tasks.Go(func() {
-		a.beginClose()
-		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
-		r.inBetween(func() { result <- r.replace(a, offset) })
-	})
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("seek %s/%d to %d: %w", a.tp.Topic, a.tp.Partition, offset, ctx.Err())
-	}
-}
-
-func (r *runner) replace(a *assignment, offset int64) error {
-	r.mu.Lock()
-	if r.assigned[a.tp] != a || r.stopping {
-		r.mu.Unlock()
-		return offsets.ErrRevoked
-	}
-	r.epochs[a.tp]++
-	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.done, a.handler)
-	r.assigned[a.tp], r.last[a.tp] = next, next
-	r.mu.Unlock()
-	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
-	r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: -1, Offset: offset}}})
-	r.client.ResumeFetchPartitions(one)
-	next.begin(position{offset, -1}, -1)
-	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
-	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: "seek"})
-	r.committer.soon()
-	return nil
-}
-
-// noteFetch keeps what a fetch says about the partition.
-func (a *assignment) noteFetch(part *kgo.FetchPartition) {
-	a.highWater.Store(part.HighWatermark)
-	first := part.Records[0].Offset
-	a.mu.Lock()
-	expected := a.fetched
-	a.fetched = part.Records[len(part.Records)-1].Offset + 1
-	a.mu.Unlock()
-	if expected >= 0 && expected < part.LogStartOffset && first >= part.LogStartOffset {
-		a.r.emit(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: "retention: records were deleted before they were consumed"})
-	}
-}
-
-// awaitQueueBelow waits a moment for the worker to take what is queued.
-func (a *assignment) awaitQueueBelow(most time.Duration, records int) {
-	deadline := time.NewTimer(most)
-	defer deadline.Stop()
-	for n, _ := a.queue.size(); n >= records; n, _ = a.queue.size() {
-		select {
-		case <-a.taken:
-		case <-a.closing:
-			return
-		case <-deadline.C:
-			return
-		}
-	}
-}
-
-var _ consumer.Partition = partition{}

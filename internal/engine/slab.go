@@ -54,7 +54,8 @@ func (s *slab) pinsMore() bool {
 	return s.body != nil && s.body.bytes > smallBody && s.body.bytes > s.bytes+s.bytes/4
 }
 
-// detach copies the records from i on, so that the response they came in can go. What it copies is charged by itself. Of the records
+// detach copies the records from i on, so that the response they came in can go. What it copies is charged by
+// itself. Of the records
 // between base and i, which are done, only the offsets stay. It is called by whoever owns the slab: the worker, or the
 // queue under its lock.
 func (s *slab) detach(base, i int) {
@@ -94,7 +95,8 @@ func (s *slab) detach(base, i int) {
 		r := s.recs[j]
 		all[j] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch}
 	}
-	s.recs = append(all, recs...)
+	all = append(all, recs...)
+	s.recs = all
 	s.bytes, s.body = own.bytes, own
 }
 
@@ -138,10 +140,4 @@ func (b *budget) full() <-chan struct{} {
 		b.room = make(chan struct{})
 	}
 	return b.room
-}
-
-func (b *budget) usage() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
 }

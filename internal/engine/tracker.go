@@ -9,7 +9,8 @@ import (
 	"github.com/karafgo/karafgo/offsets"
 )
 
-// tracker knows which of an assignment's received records are done, where that is not simply «all up to here»: on routes with manual
+// tracker knows which of an assignment's received records are done, where that is not simply «all up to here»:
+// on routes with manual
 // offsets. Records are counted by the order in which they were received, never by arithmetic on offsets: compaction, control
 // records and aborted transactions leave gaps.
 type tracker struct {
@@ -72,7 +73,7 @@ func (t *tracker) mark(offset int64, through bool) error {
 	i := sort.Search(len(t.offs), func(i int) bool { return t.offs[i] >= offset })
 	found := i < len(t.offs) && t.offs[i] == offset
 	if through {
-		for j := 0; j < i; j++ {
+		for j := range i {
 			w, m := t.bit(j)
 			t.done[w] |= m
 		}
@@ -96,7 +97,8 @@ func (t *tracker) marked(offset int64) bool {
 	return t.isDone(i)
 }
 
-// unmark takes marks back from offset on: their outputs were refused and the records will be delivered again. The tracker is frozen,
+// unmark takes marks back from offset on: their outputs were refused and the records will be delivered again.
+// The tracker is frozen,
 // so none of them has been committed.
 func (t *tracker) unmark(offset int64) {
 	i := sort.Search(len(t.offs), func(i int) bool { return t.offs[i] >= offset })

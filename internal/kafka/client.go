@@ -13,7 +13,8 @@ type Consumer interface {
 	PauseFetchPartitions(topicPartitions map[string][]int32) map[string][]int32
 	ResumeFetchPartitions(topicPartitions map[string][]int32)
 	SetOffsets(offsets map[string]map[int32]kgo.EpochOffset)
-	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole request; the map holds
+	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole
+	// request; the map holds
 	// the partitions that failed.
 	Commit(ctx context.Context, offsets Offsets) (failed map[TopicPartition]error, err error)
 	// FetchOffset reads the committed offset of one partition, -1 when there is none.
@@ -105,8 +106,8 @@ const (
 
 // Positions to list.
 var (
-	AtStart = At{kind: atStart}
-	AtEnd   = At{kind: atEnd}
+	AtStart = At{kind: atStart} //nolint:gochecknoglobals // a value that does not change
+	AtEnd   = At{kind: atEnd}   //nolint:gochecknoglobals // as above
 )
 
 // AtTime is the first offset whose timestamp is t or later.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -34,7 +35,7 @@ func (c *Cluster) WithDialer(dial Dial) *Cluster {
 }
 
 // Producer makes the client that a process shares.
-func (c *Cluster) Producer() (Producer, error) {
+func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
 	opts, err := c.base()
 	if err != nil {
 		return nil, err
@@ -60,7 +61,8 @@ func (p *producer) Ping(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w", strings.Join(p.brokers, ", "), err)
+		return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w",
+			strings.Join(p.brokers, ", "), err)
 	}
 	return fmt.Errorf("brokers %s: %w", strings.Join(p.brokers, ", "), err)
 }
@@ -88,7 +90,7 @@ func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Top
 }
 
 // Consumer joins a group.
-func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) {
+func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:ireturn // it implements Connector
 	opts, err := c.base()
 	if err != nil {
 		return nil, err
@@ -148,9 +150,7 @@ func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetc
 func (m *member) adjust(ctx context.Context, kgoOffsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	m.mu.Lock()
 	committed := make(map[TopicPartition]Committed, len(m.read))
-	for tp, c := range m.read {
-		committed[tp] = c
-	}
+	maps.Copy(committed, m.read)
 	m.mu.Unlock()
 	at, err := m.cb.Position(ctx, committed)
 	if err != nil {

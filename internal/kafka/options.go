@@ -96,16 +96,16 @@ func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
 		kgo.KeepControlRecords(),
 		kgo.KeepRetryableFetchErrors(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchMinBytes(int32(gc.Fetch.MinBytes)),                         //nolint:gosec // bounded by validation
-		kgo.FetchMaxWait(gc.Fetch.MaxWait),                                  //
-		kgo.FetchMaxBytes(int32(min(answer, 1<<30))),                        //nolint:gosec // bounded here
-		kgo.FetchMaxPartitionBytes(int32(min(partition, answer, 1<<30))),    //nolint:gosec // bounded here
-		kgo.MaxConcurrentFetches(min(fetches, concurrentFetches)),           //
-		kgo.SessionTimeout(gc.Group.SessionTimeout),                         //
-		kgo.HeartbeatInterval(gc.Group.HeartbeatInterval),                   //
-		kgo.RebalanceTimeout(gc.Group.RebalanceTimeout),                     //
-		kgo.Balancers(balancers(gc.Group.Balancers)...),                     //
-		kgo.BrokerMaxReadBytes(int32(min(max(2*answer, 100<<20), 1<<31-1))), //nolint:gosec // bounded here
+		kgo.FetchMinBytes(int32(gc.Fetch.MinBytes)),
+		kgo.FetchMaxWait(gc.Fetch.MaxWait), //
+		kgo.FetchMaxBytes(int32(min(answer, 1<<30))),
+		kgo.FetchMaxPartitionBytes(int32(min(partition, answer, 1<<30))),
+		kgo.MaxConcurrentFetches(min(fetches, concurrentFetches)), //
+		kgo.SessionTimeout(gc.Group.SessionTimeout),               //
+		kgo.HeartbeatInterval(gc.Group.HeartbeatInterval),         //
+		kgo.RebalanceTimeout(gc.Group.RebalanceTimeout),           //
+		kgo.Balancers(balancers(gc.Group.Balancers)...),           //
+		kgo.BrokerMaxReadBytes(int32(min(max(2*answer, 100<<20), 1<<31-1))),
 	}
 	if gc.Fetch.Isolation == config.ReadCommitted {
 		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))

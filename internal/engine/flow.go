@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+)
+
+// unbatchedHold is how long the poll loop of a group with BatchFetching(false) waits for a partition that has a
+// record queued, before it
+// pauses the partition in the client. Pausing costs a new fetch, waiting costs the other partitions.
+const unbatchedHold = 20 * time.Millisecond
+
+// awaitRoom waits while the group's queues hold all the memory they may. kgo keeps what it has fetched and fetches no more.
+func (r *runner) awaitRoom(ctx context.Context) bool {
+	room := r.budget.full()
+	if room == nil {
+		return true
+	}
+	for _, a := range r.all() {
+		a.queue.detach()
+	}
+	if room = r.budget.full(); room == nil {
+		return true
+	}
+	where := callbacks.Where{Group: r.id, Partition: -1}
+	r.emit(callbacks.Paused{Where: where, Reason: callbacks.PausedMemory})
+	defer r.emit(callbacks.Resumed{Where: where, Reason: callbacks.PausedMemory})
+	select {
+	case <-room:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// share is what one partition may have queued.
+func (r *runner) share() (records int, bytes int64) {
+	if !r.spec.BatchFetching {
+		return 1, r.settings.QueueBytes
+	}
+	r.mu.Lock()
+	n := int64(max(len(r.assigned), 1))
+	r.mu.Unlock()
+	return 10 * r.settings.MaxPollRecords, max(r.settings.QueueBytes/n, r.settings.PartitionBytes)
+}
+
+func (r *runner) above(records int, bytes int64) bool {
+	most, mostBytes := r.share()
+	if !r.spec.BatchFetching {
+		return records >= most
+	}
+	return records > most || bytes > mostBytes
+}
+
+// below reports whether a paused partition should be fetched again: when what it has queued lasts no longer than
+// it takes for records
+// to come, about two fetch waits.
+func (r *runner) below(a *assignment, records int, bytes int64) bool {
+	most, mostBytes := r.share()
+	if !r.spec.BatchFetching {
+		return records < most
+	}
+	low, lowBytes := most/2, mostBytes/2
+	if per := a.perRecord.Load(); per > 0 {
+		if lasts := int64(2*r.settings.FetchWait) / per; lasts < int64(low) {
+			low = int(lasts)
+			if records > 0 {
+				lowBytes = min(lowBytes, bytes/int64(records)*lasts)
+			}
+		}
+	}
+	return records <= low && bytes <= max(lowBytes, 0) || records == 0
+}
+
+// flow pauses a partition in the client when too much of it is queued, and resumes it when that is used up. The
+// poll loop calls it after it
+// queued, the worker after it took: the flag is raised before the queue is read, so one of the two sees the other's change.
+func (r *runner) flow(a *assignment) {
+	r.flowMu.Lock()
+	defer r.flowMu.Unlock()
+	was := a.starve.Swap(true)
+	records, bytes := a.queue.size()
+	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
+	switch {
+	case !a.is(stateFetching):
+		a.starve.Store(was)
+	case was && r.below(a, records, bytes):
+		a.starve.Store(false)
+		r.client.ResumeFetchPartitions(one)
+		r.emit(callbacks.Resumed{Where: a.where(), Reason: callbacks.PausedQueue})
+	case !was && r.above(records, bytes):
+		r.client.PauseFetchPartitions(one)
+		r.emit(callbacks.Paused{Where: a.where(), Reason: callbacks.PausedQueue})
+	case !was:
+		a.starve.Store(false)
+	}
+}
+
+// awaitQueueBelow waits a moment for the worker to take what is queued.
+func (a *assignment) awaitQueueBelow(most time.Duration, records int) {
+	deadline := time.NewTimer(most)
+	defer deadline.Stop()
+	for n, _ := a.queue.size(); n >= records; n, _ = a.queue.size() {
+		select {
+		case <-a.taken:
+		case <-a.closing:
+			return
+		case <-deadline.C:
+			return
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+)
+
+// run hands over records until the window ends, one fails, the assignment is closing or paused, or others wait for the slot.
+func (w *worker) run() {
+	now := w.r.e.clock.enter()
+	w.base, w.seg, w.segStart, w.tickAt, w.started = w.i, w.i, now, now, now
+	w.skipped, w.err = 0, nil
+	w.delivered = w.first
+	if w.attempt > 0 {
+		w.delivered = &delivery{w: w, attempt: w.attempt + 1}
+	}
+	w.a.busySince.Store(max(now, 1))
+	if w.a.tr != nil && w.route.responds {
+		w.a.tr.freeze()
+	}
+	if w.timed != nil {
+		w.timed.arm()
+	}
+	defer w.settle()
+	if w.batching() {
+		w.callBatch()
+		return
+	}
+	w.callEach()
+}
+
+// callEach is the hot path: what it does for every record is all that karafgo costs.
+func (w *worker) callEach() {
+	a, clock, ctx := w.a, w.r.e.clock, w.a.ctx
+	end := len(w.recs)
+	if w.attempt > 0 {
+		end = w.i + 1 // a retry is a delivery of its own
+	}
+	if a.tr != nil {
+		end = min(end, w.i+openWindow-a.tr.open())
+	}
+	w.calling = true
+	for w.i < end {
+		rec := w.recs[w.i]
+		if rec.Attrs.IsControl() {
+			w.passControl(rec)
+			continue
+		}
+		if a.state.Load() != int32(stateFetching) || a.paused.Load() {
+			break
+		}
+		if w.timed != nil {
+			ctx = w.timed.start() //nolint:fatcontext // it is not derived from the one before
+		}
+		if w.k == len(w.msgs) {
+			w.msgs, w.k = make([]consumer.Message, min(chunk, len(w.recs)-w.i)), 0
+		}
+		m := &w.msgs[w.k]
+		*m = consumer.NewMessage(rec, w.delivered)
+		var err error
+		if w.each != nil {
+			err = w.each.Handle(ctx, m)
+		} else {
+			w.batch.Reset(w.msgs[w.k : w.k+1 : w.k+1])
+			err = w.chain.HandleBatch(ctx, &w.batch)
+			if s := w.batch.Skipped(); len(s) > 0 && err == nil {
+				w.passSkipped(s)
+			}
+		}
+		w.k++
+		if err != nil {
+			w.err = err
+			break
+		}
+		w.i++
+		if now := clock.now.Load(); now-w.tickAt >= int64(tick) && w.ticked(now) {
+			break
+		}
+	}
+	w.calling = false
+}
+
+// passControl counts a transaction marker as done: it is part of the log, and of nothing that a handler should see.
+func (w *worker) passControl(rec *kgo.Record) {
+	if w.a.tr != nil {
+		_ = w.a.tr.mark(rec.Offset, false) // closed: nothing is lost, it comes again
+	}
+	w.i++
+}
+
+func (w *worker) passSkipped(skipped []*consumer.Message) {
+	w.skipped += len(skipped)
+	if w.a.tr == nil {
+		return
+	}
+	for _, m := range skipped {
+		_ = w.a.tr.mark(m.Offset, false) // as above
+	}
+}
+
+// ticked looks up from the records once in a millisecond. It reports whether the run should end.
+func (w *worker) ticked(now int64) bool {
+	if now-w.tickAt >= 2*int64(tick) { // the record that just returned took longer than a tick
+		now = w.r.e.clock.read()
+		w.report(w.i-1, w.tickAt)
+		w.report(w.i, now)
+	}
+	w.tickAt = now
+	w.a.busySince.Store(now)
+	if !w.route.responds {
+		w.publish(false)
+	}
+	return (w.route.limit.contended() || w.r.e.limit.contended()) && now-w.started >= int64(turn)
+}
+
+// report emits recs[seg:end] as handled by now.
+func (w *worker) report(end int, now int64) {
+	n := end - w.seg
+	elapsed := max(now-w.segStart, 0)
+	w.segStart = now
+	if n <= 0 {
+		return
+	}
+	first, last := w.recs[w.seg].Offset, w.recs[end-1].Offset
+	w.seg = end
+	skipped := w.skipped
+	w.skipped = 0
+	w.pace(elapsed / int64(n))
+	w.r.emit(callbacks.Handled{
+		Where: w.a.where(), First: first, Last: last, Count: n, Skipped: skipped,
+		Elapsed: time.Duration(elapsed), Batch: w.batching(),
+	})
+}
+
+// pace follows how long a record takes. What waits for a slow handler is cloned, to free the fetch responses it came in.
+func (w *worker) pace(perRecord int64) {
+	old := w.a.perRecord.Load()
+	if old > 0 {
+		perRecord = (3*old + perRecord) / 4
+	}
+	w.a.perRecord.Store(perRecord)
+	slow := perRecord >= int64(tick)
+	if w.a.slow.Swap(slow) || !slow {
+		return
+	}
+	w.a.queue.detach()
+	if w.rest != nil {
+		w.rest.detach(w.from, w.from)
+	} else if len(w.held) == 1 {
+		w.held[0].detach(min(w.base, w.seg, w.i), w.i)
+		w.recs = w.held[0].recs
+	}
+}
+
+// settle ends a run, however it ended: it is deferred, so that a panic and runtime.Goexit come by here too.
+func (w *worker) settle() {
+	p := recover()
+	if w.calling {
+		w.calling = false
+		w.err = &consumer.PanicError{Value: p, Stack: debug.Stack()}
+	}
+	if w.timed != nil {
+		w.timed.disarm()
+	}
+	now := w.r.e.clock.leave()
+	w.a.busySince.Store(0)
+	w.r.e.limit.release()
+	w.route.limit.release()
+
+	failedAt := now - w.tickAt
+	if w.err != nil {
+		w.report(w.i, w.tickAt)
+	} else {
+		w.report(w.i, now)
+	}
+	if w.route.responds {
+		w.settleOutputs()
+	}
+	if w.a.tr != nil && w.i > 0 {
+		w.a.tr.handOver(w.recs[w.i-1].Offset)
+	}
+	if w.i > w.base {
+		w.attempt = 0
+		if w.a.current.Load() != nil {
+			w.a.current.Store(nil)
+		}
+	}
+	w.publish(true)
+	if w.err != nil {
+		w.attempt++
+		w.fail = &failure{err: w.err, elapsed: time.Duration(max(failedAt, 0))}
+		w.err = nil
+	}
+}
+
+// settleOutputs waits until the run's outputs are acknowledged. A refused one fails its record: what came after
+// it is delivered again.
+func (w *worker) settleOutputs() {
+	started := time.Now()
+	sent, refused := w.out.settle()
+	takeBack := int64(-1)
+	if refused != nil {
+		at := w.base // a batch is refused as a whole
+		if !w.batching() {
+			for at < w.i && w.recs[at].Offset < refused.offset {
+				at++
+			}
+		}
+		takeBack = w.recs[at].Offset
+		w.i = at
+		w.err = &outputError{topic: refused.topic, err: refused.err}
+		w.r.emit(callbacks.ProduceFailed{Where: w.a.where(), Offset: takeBack, Output: refused.topic, Err: refused.err})
+	} else if sent > 0 {
+		w.r.emit(callbacks.Produced{Where: w.a.where(), Count: sent, Elapsed: time.Since(started)})
+	}
+	if w.a.tr != nil {
+		w.a.tr.thaw(takeBack)
+	}
+}
+
+// publish makes recs[:i] count as done.
+func (w *worker) publish(end bool) {
+	if w.i == 0 {
+		return
+	}
+	last := w.recs[w.i-1]
+	n := 0
+	if end {
+		n = max(w.i-w.base, 0)
+	}
+	if !w.a.finish(position{last.Offset + 1, last.LeaderEpoch}) {
+		if end && w.i > w.base {
+			w.r.emit(callbacks.Stale{Where: w.a.where(), First: w.recs[w.base].Offset, Last: last.Offset, Epoch: w.a.epoch, Err: w.err})
+		}
+		return
+	}
+	if n > 0 {
+		w.r.committer.finished(n)
+	}
+}
+
+type outputError struct {
+	topic string
+	err   error
+}
+
+func (e *outputError) Error() string { return "produce to " + e.topic + ": " + e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }

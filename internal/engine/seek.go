@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// seek implements Partition.Seek: the assignment ends, and another begins at offset.
+func (r *runner) seek(ctx context.Context, a *assignment, offset int64) error {
+	if offset < 0 {
+		return fmt.Errorf("seek %s/%d to %d: offset is negative", a.tp.Topic, a.tp.Partition, offset)
+	}
+	result := make(chan error, 1)
+	r.tasks.Go(func() {
+		a.beginClose()
+		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
+		r.inBetween(func() { result <- r.replace(a, offset) })
+	})
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("seek %s/%d to %d: %w", a.tp.Topic, a.tp.Partition, offset, ctx.Err())
+	}
+}
+
+func (r *runner) replace(a *assignment, offset int64) error {
+	r.mu.Lock()
+	if r.assigned[a.tp] != a || r.stopping {
+		r.mu.Unlock()
+		return offsets.ErrRevoked
+	}
+	r.epochs[a.tp]++
+	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.done, a.handler)
+	r.assigned[a.tp], r.last[a.tp] = next, next
+	r.mu.Unlock()
+	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
+	r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: -1, Offset: offset}}})
+	r.client.ResumeFetchPartitions(one)
+	next.begin(position{offset, -1}, -1)
+	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
+	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: "seek"})
+	r.committer.soon()
+	return nil
+}
