@@ -22,6 +22,13 @@ type Started struct {
 	Topics []string
 }
 
+// Joined says that the group has completed a rebalance, and how many partitions this process has got by it; a member without any is idle
+// and well.
+type Joined struct {
+	Group      string
+	Partitions int
+}
+
 // Assigned says that a partition was granted to this process. Epoch counts its assignments in this process, from 1.
 type Assigned struct {
 	Where
@@ -244,6 +251,7 @@ type Stopped struct {
 }
 
 func (Started) event()       {}
+func (Joined) event()        {}
 func (Assigned) event()      {}
 func (Positioned) event()    {}
 func (Revoked) event()       {}

@@ -76,6 +76,7 @@ func Default() Config {
 			RequestTimeout: 10 * time.Second,
 			BootTimeout:    10 * time.Second,
 			MetadataMaxAge: time.Minute,
+			MissingTopics:  MissingFail,
 		},
 		Group: Group{
 			SessionTimeout:    45 * time.Second,

@@ -2,6 +2,12 @@ package config
 
 import "time"
 
+// What to do about drawn topics that do not exist.
+const (
+	MissingFail = "fail"
+	MissingWarn = "warn"
+)
+
 // Kafka is the way to the cluster: where it is, how it is spoken to and how long an answer may take.
 type Kafka struct {
 	// Brokers are the addresses to find the cluster through, as host:port, or host alone for port
@@ -27,6 +33,10 @@ type Kafka struct {
 	// partitions, and new topics that a pattern matches, are seen after this time at the latest.
 	// Kafka: metadata.max.age.ms. Defaults to 1m.
 	MetadataMaxAge time.Duration `yaml:"metadata_max_age"`
+
+	// MissingTopics is what to do at boot when a drawn topic does not exist: "fail", or "warn" and consume it as soon as it is
+	// created. Defaults to "fail".
+	MissingTopics string `yaml:"missing_topics"`
 }
 
 // TLS encrypts the connections to the brokers. Files are in PEM form and read at the start.

@@ -49,6 +49,7 @@ func (v *validator) kafka(k Kafka) {
 	between(v, "kafka.request_timeout", k.RequestTimeout, leastTimeout, longestRequest)
 	between(v, "kafka.boot_timeout", k.BootTimeout, 0, anyTime)
 	between(v, "kafka.metadata_max_age", k.MetadataMaxAge, leastTimeout, time.Hour)
+	v.oneOf("kafka.missing_topics", k.MissingTopics, MissingFail, MissingWarn)
 }
 
 func (v *validator) tls(t TLS) {

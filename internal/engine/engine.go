@@ -175,6 +175,9 @@ func (e *Engine) fatal(err error) {
 	e.fatalOnce.Do(func() {
 		e.fatalErr = err
 		close(e.failed)
+		if e.settings.OnFatal != nil {
+			go e.settings.OnFatal(err)
+		}
 	})
 }
 

@@ -16,6 +16,7 @@ type partitionsFunc = func(ctx context.Context, group string, p callbacks.Partit
 // onAssigned makes an assignment for every new partition. Nothing of them can be fetched before it returns.
 func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	<-r.ready
+	defer func() { r.emit(callbacks.Joined{Group: r.id, Partitions: len(r.all())}) }()
 	if len(parts) == 0 {
 		return
 	}

@@ -1,0 +1,181 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/config"
+)
+
+// newLogger logs to standard error: standard output belongs to commands.
+func newLogger(cfg config.Log) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(cfg.Level)
+	if err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	if console(cfg) {
+		enc := zap.NewDevelopmentEncoderConfig()
+		enc.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+		enc.CallerKey = ""
+		return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(os.Stderr), level)), nil
+	}
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), zapcore.Lock(os.Stderr), level)), nil
+}
+
+func console(cfg config.Log) bool {
+	if cfg.Format != config.FormatAuto {
+		return cfg.Format == config.FormatConsole
+	}
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// defaultSlog makes slog.Default, which middleware.Log and handlers use, follow the same settings.
+func defaultSlog(cfg config.Log) {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // validated
+	opts := &slog.HandlerOptions{Level: level}
+	if console(cfg) {
+		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, opts)))
+		return
+	}
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, opts)))
+}
+
+// eventLog writes events to the log: what needs somebody at warn and error, the life cycle at info, the rest at debug.
+type eventLog struct{ log *zap.Logger }
+
+func at(w callbacks.Where) []zap.Field {
+	return []zap.Field{zap.String("group", w.Group), zap.String("topic", w.Topic), zap.Int32("partition", w.Partition)}
+}
+
+func (l eventLog) write(level zapcore.Level, msg string, w callbacks.Where, fields ...zap.Field) {
+	if c := l.log.Check(level, msg); c != nil {
+		c.Write(append(at(w), fields...)...)
+	}
+}
+
+// OnEvent implements callbacks.Listener.
+func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) { //nolint:funlen // one type switch
+	switch e := ev.(type) {
+	case callbacks.Handled, callbacks.Fetched, callbacks.Polled, callbacks.Produced: // metrics have them
+	case callbacks.Started:
+		l.log.Info("group started", zap.String("group", e.Group), zap.Strings("topics", e.Topics))
+	case callbacks.Joined:
+		l.log.Info("group joined", zap.String("group", e.Group), zap.Int("partitions", e.Partitions))
+	case callbacks.Assigned:
+		l.write(zap.DebugLevel, "partition assigned", e.Where, zap.Int("epoch", e.Epoch))
+	case callbacks.Positioned:
+		level := zap.DebugLevel
+		if !e.Committed {
+			level = zap.InfoLevel
+		}
+		l.write(level, "partition positioned", e.Where, zap.Int64("offset", e.Offset), zap.Bool("committed", e.Committed), zap.String("start", e.Start))
+	case callbacks.Revoked:
+		l.revoked(e)
+	case callbacks.Failed:
+		fields := []zap.Field{zap.Int64("offset", e.First), zap.Int("attempt", e.Attempt), zap.Error(e.Err)}
+		if e.Last != e.First {
+			fields = append(fields, zap.Int64("last_offset", e.Last))
+		}
+		if e.Panic {
+			fields = append(fields, stack(e.Err))
+		}
+		l.write(zap.WarnLevel, "handler failed", e.Where, fields...)
+	case callbacks.Retried:
+		l.write(zap.DebugLevel, "retrying", e.Where, zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Duration("delay", e.Delay))
+	case callbacks.Blocked:
+		l.write(zap.ErrorLevel, "partition blocked by a record", e.Where, zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Error(e.Err))
+	case callbacks.Skipped:
+		l.write(zap.WarnLevel, "record skipped", e.Where, zap.Int64("offset", e.Offset), zap.Error(e.Err))
+	case callbacks.ProduceFailed:
+		l.write(zap.WarnLevel, "output not acknowledged", e.Where, zap.Int64("offset", e.Offset), zap.String("output", e.Output), zap.Error(e.Err))
+	case callbacks.Committed:
+		l.write(zap.DebugLevel, "committed", e.Where, zap.Int64("offset", e.Offset))
+	case callbacks.CommitFailed:
+		l.write(zap.WarnLevel, "commit failed, it will be repeated while the partition is owned", e.Where, zap.Int64("offset", e.Offset), zap.Error(e.Err))
+	default:
+		l.rare(ev)
+	}
+}
+
+func (l eventLog) revoked(e callbacks.Revoked) {
+	level, msg := zap.DebugLevel, "partition revoked"
+	if e.Lost {
+		level, msg = zap.WarnLevel, "partition lost"
+	}
+	if !e.Drained {
+		level = zap.WarnLevel
+	}
+	l.write(level, msg, e.Where, zap.Int("epoch", e.Epoch), zap.Bool("drained", e.Drained))
+}
+
+func (l eventLog) rare(ev callbacks.Event) {
+	switch e := ev.(type) {
+	case callbacks.Paused:
+		level := zap.DebugLevel
+		if e.Reason == callbacks.PausedUnmarked || e.Reason == callbacks.PausedUser {
+			level = zap.WarnLevel
+		}
+		l.write(level, "paused", e.Where, zap.String("reason", e.Reason))
+	case callbacks.Resumed:
+		l.write(zap.DebugLevel, "resumed", e.Where, zap.String("reason", e.Reason))
+	case callbacks.FetchFailed:
+		l.write(zap.WarnLevel, "fetching reports an error", e.Where, zap.Int("times", e.Count), zap.Error(e.Err))
+	case callbacks.Gap:
+		l.write(zap.ErrorLevel, "records are gone", e.Where, zap.Int64("from", e.From), zap.Int64("to", e.To), zap.String("reason", e.Reason))
+	case callbacks.Stale:
+		l.write(zap.WarnLevel, "result of a handler dropped: its partition was taken away, or the process stops", e.Where,
+			zap.Int64("first", e.First), zap.Int64("last", e.Last))
+	case callbacks.Unassigned:
+		l.write(zap.WarnLevel, "records dropped: their partition is not assigned", e.Where, zap.Int("records", e.Count))
+	case callbacks.TopicMissing:
+		l.log.Warn("topic does not exist: it is consumed as soon as it does", zap.String("group", e.Group), zap.String("topic", e.Topic))
+	case callbacks.HookFailed:
+		l.log.Error("hook failed", zap.String("group", e.Group), zap.String("hook", e.Hook), zap.Error(e.Err))
+	case callbacks.Stopping:
+		l.log.Info("group stopping", zap.String("group", e.Group), zap.NamedError("reason", e.Reason))
+	case callbacks.Stopped:
+		l.log.Info("group stopped", zap.String("group", e.Group), zap.Bool("clean", e.Clean))
+	}
+}
+
+// kafkaLog passes on what the client says: its warnings and errors, and all of it at debug.
+type kafkaLog struct{ log *zap.Logger }
+
+// Level implements kgo.Logger.
+func (l kafkaLog) Level() kgo.LogLevel {
+	if l.log.Core().Enabled(zap.DebugLevel) {
+		return kgo.LogLevelInfo
+	}
+	return kgo.LogLevelWarn
+}
+
+// Log implements kgo.Logger.
+func (l kafkaLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	s := l.log.Sugar()
+	switch level {
+	case kgo.LogLevelError, kgo.LogLevelWarn: // what the client cannot mend reaches the engine, and its log, as an error
+		s.Warnw(msg, keyvals...)
+	default:
+		s.Debugw(msg, keyvals...)
+	}
+}
+
+func stack(err error) zap.Field {
+	if p, ok := errors.AsType[*consumer.PanicError](err); ok {
+		return zap.ByteString("stack", p.Stack)
+	}
+	return zap.Skip()
+}

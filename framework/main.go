@@ -1,0 +1,222 @@
+package framework
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/karafgo/karafgo/internal/config"
+	"github.com/karafgo/karafgo/router"
+)
+
+// Main is the main function of a program: it reads the command line and the configuration, runs, and exits. SIGINT or SIGTERM drains
+// and stops; a second one stops by force. See the package comment for exit codes.
+func Main(opts ...fx.Option) {
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr, opts))
+}
+
+// cli is what the commands share.
+type cli struct {
+	opts    []fx.Option
+	file    string
+	brokers []string
+	set     []string
+	out     io.Writer
+}
+
+func execute(args []string, stdout, stderr io.Writer, opts []fx.Option) int {
+	c := &cli{opts: opts, out: stdout}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "error:", explain(err)) // nobody to tell
+	}
+	return ExitCode(err)
+}
+
+// explain puts several mistakes one a line.
+func explain(err error) string {
+	text := err.Error()
+	if strings.Contains(text, "\n") {
+		return strings.ReplaceAll(text, "\n", "\n       ")
+	}
+	return text
+}
+
+func (c *cli) root() *cobra.Command {
+	server := c.server()
+	root := &cobra.Command{
+		Use:   "program",
+		Short: "A karafgo program: without a command it consumes.",
+		Long: "A karafgo program: without a command it consumes.\n\n" +
+			"Exit codes: 0 stopped cleanly, 1 could not start, 2 stopped by force, 3 fatal error while running.",
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: server.RunE,
+	}
+	if len(os.Args) > 0 {
+		parts := strings.Split(os.Args[0], string(os.PathSeparator))
+		root.Use = parts[len(parts)-1]
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.file, "config", "", "configuration file (default karafgo.yaml, if there is one)")
+	flags.StringSliceVar(&c.brokers, "brokers", nil, "brokers to connect to first, host:port, separated by commas")
+	flags.StringArrayVar(&c.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")
+	root.AddCommand(server, c.routes(), c.config())
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// load reads the configuration; its error lists every mistake.
+func (c *cli) load() (Config, error) {
+	flags := map[string]string{}
+	var errs []error
+	for _, s := range c.set {
+		path, value, ok := strings.Cut(s, "=")
+		if !ok {
+			errs = append(errs, fmt.Errorf("--set %s: want path=value, such as --set shutdown.drain=45s", s))
+			continue
+		}
+		flags[path] = value
+	}
+	if len(c.brokers) > 0 {
+		flags["kafka.brokers"] = strings.Join(c.brokers, ",")
+	}
+	cfg, err := config.Load(config.Source{File: c.file, Environ: os.Environ(), Flags: flags})
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return Config{}, &StartError{err}
+	}
+	return cfg, nil
+}
+
+func (c *cli) server() *cobra.Command {
+	return &cobra.Command{
+		Use: "server", Short: "Consume until SIGINT or SIGTERM", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			defaultSlog(cfg.Log)
+			return withSignals(func(ctx, forced context.Context) error { return run(ctx, forced, cfg, c.opts...) })
+		},
+	}
+}
+
+// withSignals runs fn with a context that ends at the first signal, and one that ends at the second.
+func withSignals(fn func(ctx, forced context.Context) error) error {
+	signals := make(chan os.Signal, 2) //nolint:mnd // the two that count
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, stop := context.WithCancel(context.Background())
+	forced, force := context.WithCancel(context.Background())
+	defer force()
+	defer stop()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for _, end := range []context.CancelFunc{stop, force} {
+			select {
+			case <-signals:
+				end()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return fn(ctx, forced)
+}
+
+// table draws the routes without starting anything.
+func (c *cli) table(cfg Config) (*router.Table, error) {
+	var table *router.Table
+	app := fx.New(
+		fx.Provide(func(p parts) (*router.Table, error) { return newTable(p, cfg) }),
+		fx.Options(c.opts...),
+		fx.Populate(&table),
+		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
+	)
+	if err := app.Err(); err != nil {
+		return nil, &StartError{dig.RootCause(err)}
+	}
+	return table, nil
+}
+
+func (c *cli) routes() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "routes", Short: "Print what is consumed, how, and what it writes", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			table, err := c.table(cfg)
+			if err != nil {
+				return err
+			}
+			switch output {
+			case "table":
+				_, err = fmt.Fprint(c.out, table)
+			case "json":
+				enc := json.NewEncoder(c.out)
+				enc.SetIndent("", "  ")
+				err = enc.Encode(table)
+			default:
+				err = fmt.Errorf("-o %s: want table or json", output)
+			}
+			return err //nolint:wrapcheck // standard output
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func (c *cli) config() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "check", Short: "Check configuration and routes, and report every mistake", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				cfg, err := c.load()
+				if err != nil {
+					return err
+				}
+				if _, err := c.table(cfg); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(c.out, "configuration and routes are right")
+				return err //nolint:wrapcheck // standard output
+			},
+		},
+		&cobra.Command{
+			Use: "show", Short: "Print the configuration in force", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				cfg, err := c.load()
+				if err != nil {
+					return err
+				}
+				text, err := cfg.YAML()
+				if err == nil {
+					_, err = c.out.Write(text)
+				}
+				return err //nolint:wrapcheck // standard output
+			},
+		},
+	)
+	return cmd
+}

@@ -1,0 +1,141 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/engine"
+	"github.com/karafgo/karafgo/internal/health"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/internal/metrics"
+	"github.com/karafgo/karafgo/router"
+)
+
+// process is a running program: the engine with its log, metrics and probes.
+type process struct {
+	cfg    Config
+	log    *zap.Logger
+	engine *engine.Engine
+	health *health.Health
+	http   *listener
+	forced context.Context //nolint:containedctx // ends when a drain in progress is to be cut short
+}
+
+// force carries a context that ends when the stop is to be forced; it is provided by Run and absent in an application of others.
+type force struct{ ctx context.Context } //nolint:containedctx // see process.forced
+
+func newTable(p parts, cfg Config) (*router.Table, error) {
+	table, err := router.Draw(inOrder(p.Routes)...)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // each mistake says its place
+	}
+	var groups []string
+	for _, g := range table.Groups() {
+		groups = append(groups, g.ID)
+	}
+	if err := errors.Join(cfg.Validate(), cfg.CheckRoutes(table.Topics(), groups)); err != nil {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	return table, nil
+}
+
+func newProcess(cfg Config, p parts, table *router.Table, f force, shutdown fx.Shutdowner) (*process, error) {
+	log, err := newLogger(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	pr := &process{cfg: cfg, log: log, forced: f.ctx}
+	var groups []string
+	for _, g := range table.Groups() {
+		groups = append(groups, g.ID)
+	}
+	pr.health = health.New(groups, cfg.HTTP.StuckAfter, pr.oldest)
+	m := metrics.New(pr.status)
+	s := settings(cfg)
+	s.Connect = kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
+	s.Inline = []callbacks.Listener{m, pr.health, eventLog{log}}
+	s.Listeners = slices.Concat(inOrder(p.Listeners)...)
+	s.Hooks = slices.Concat(inOrder(p.Hooks)...)
+	s.Middleware = slices.Concat[[]consumer.Middleware](inOrder(p.Middleware)...)
+	s.OnFatal = func(error) { _ = shutdown.Shutdown(fx.ExitCode(ExitFatal)) } // an application that stops already
+	pr.engine = engine.New(table, s)
+	if cfg.HTTP.Listen != "" {
+		pr.http = newListener(cfg.HTTP.Listen, m, pr.health, log)
+	}
+	return pr, nil
+}
+
+// start is the fx hook.
+func (p *process) start(ctx context.Context) error {
+	if p.http != nil {
+		if err := p.http.open(); err != nil {
+			return &StartError{err}
+		}
+	}
+	if err := p.engine.Start(ctx); err != nil {
+		p.closeHTTP()
+		return &StartError{err}
+	}
+	p.health.Started()
+	return nil
+}
+
+// forceMargin is what is kept of a foreign deadline for the forced end of a stop.
+const forceMargin = 2 * time.Second
+
+// stop is the fx hook. The engine forces when its context ends, and then still needs a moment.
+func (p *process) stop(ctx context.Context) error {
+	forced, cancel := context.WithCancel(p.forced)
+	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok {
+		forced, cancel = context.WithDeadline(forced, deadline.Add(-forceMargin))
+		defer cancel()
+	}
+	err := p.engine.Stop(forced)
+	p.closeHTTP()
+	_ = p.log.Sync() // standard error may not support it
+	if fatal := p.engine.Err(); fatal != nil {
+		return &FatalError{errors.Join(fatal, err)}
+	}
+	return err //nolint:wrapcheck // ErrForced
+}
+
+func (p *process) closeHTTP() {
+	if p.http != nil {
+		p.http.close()
+	}
+}
+
+func (p *process) oldest() (b health.Busy) {
+	for _, s := range p.engine.Status() {
+		if s.Busy > b.For {
+			b = health.Busy{Where: fmt.Sprintf("group %s: %s/%d@%d", s.Group, s.Topic, s.Partition, s.Position), For: s.Busy}
+		}
+	}
+	return b
+}
+
+func (p *process) status() metrics.Status {
+	st := metrics.Status{Buffered: map[string]int64{}, InFlight: map[metrics.Topic]metrics.InFlight{}}
+	for _, s := range p.engine.Status() {
+		if _, ok := st.Buffered[s.Group]; !ok {
+			st.Buffered[s.Group], _ = p.engine.Buffered(s.Group)
+		}
+		key := metrics.Topic{Group: s.Group, Topic: s.Topic}
+		f := st.InFlight[key]
+		if s.Busy > 0 {
+			f.Handlers++
+			f.Oldest = max(f.Oldest, s.Busy)
+		}
+		st.InFlight[key] = f
+	}
+	return st
+}

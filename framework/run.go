@@ -1,0 +1,85 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/karafgo/karafgo/router"
+)
+
+// Module joins karafgo to an fx application: consuming starts with the application and is drained before anything that handlers were
+// given stops. A fatal error shuts the application down with exit code 3. fx stops an application after 15 s unless
+// fx.StopTimeout says otherwise: allow shutdown.drain + shutdown.grace and some seconds.
+func Module(cfg Config) fx.Option {
+	return fx.Options(
+		fx.Supply(force{context.Background()}),
+		core(cfg),
+	)
+}
+
+func core(cfg Config) fx.Option {
+	return fx.Module("karafgo",
+		fx.Provide(
+			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
+			func(p parts, t *router.Table, f force, s fx.Shutdowner) (*process, error) {
+				return newProcess(cfg, p, t, f, s)
+			},
+			fx.Private,
+		),
+		fx.Invoke(func(lc fx.Lifecycle, p *process) {
+			lc.Append(fx.Hook{OnStart: p.start, OnStop: p.stop})
+		}),
+	)
+}
+
+// Run consumes until ctx ends, then drains, commits and leaves. It returns nil after a clean stop, a *StartError when it could not
+// start, a *FatalError when it could not go on, and ErrForced when handlers had to be abandoned.
+func Run(ctx context.Context, cfg Config, opts ...fx.Option) error {
+	return run(ctx, context.Background(), cfg, opts...)
+}
+
+// others is what hooks of the user's own constructors may take beside ours.
+const others = time.Minute
+
+// run stops when ctx ends, and by force when forced does.
+func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
+	if err := ctx.Err(); err != nil {
+		return &StartError{context.Cause(ctx)}
+	}
+	app := fx.New(
+		fx.Supply(force{forced}),
+		core(cfg),
+		fx.Options(opts...),
+		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
+		fx.StartTimeout(cfg.Kafka.BootTimeout+others),
+		fx.StopTimeout(cfg.Shutdown.Drain+cfg.Shutdown.Grace+others),
+	)
+	if err := app.Err(); err != nil {
+		return &StartError{dig.RootCause(err)}
+	}
+	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
+	err := app.Start(starting)
+	cancel()
+	if err != nil {
+		if start := (*StartError)(nil); errors.As(err, &start) {
+			return start
+		}
+		return &StartError{err}
+	}
+	select {
+	case <-ctx.Done():
+	case <-app.Wait():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
+	defer cancel()
+	err = app.Stop(stopping)
+	if fatal := (*FatalError)(nil); errors.As(err, &fatal) {
+		return fatal
+	}
+	return err //nolint:wrapcheck // ErrForced, or what the user's own hooks returned
+}

@@ -1,0 +1,205 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+)
+
+// Metrics collects karafgo_* metrics from events.
+type Metrics struct {
+	topics     sync.Map // topicKey → *topicMetrics
+	partitions sync.Map // callbacks.Where → *partitionMetrics
+	status     func() Status
+
+	retries, panics, stale, blocked   *prometheus.CounterVec
+	commits, rebalances, fetchErrors  *prometheus.CounterVec
+	gaps, dropped, produced, hookFail *prometheus.CounterVec
+	paused                            *prometheus.GaugeVec
+}
+
+// Status is what only the engine knows, read when metrics are scraped.
+type Status struct {
+	// Buffered bytes by group.
+	Buffered map[string]int64
+	// InFlight handlers by group and topic, and how long the oldest of them has been running.
+	InFlight map[Topic]InFlight
+}
+
+// Topic is a topic of a group.
+type Topic struct{ Group, Topic string }
+
+// InFlight tells about handlers in progress.
+type InFlight struct {
+	Handlers int
+	Oldest   time.Duration
+}
+
+type topicMetrics struct {
+	consumed, success, failed, skipped atomic.Uint64
+	seconds, batch                     *histogram
+}
+
+type partitionMetrics struct {
+	highWater, position, committed atomic.Int64
+}
+
+var (
+	secondsBounds = prometheus.ExponentialBuckets(0.0005, 2, 18) //nolint:gochecknoglobals // constant: 0.5 ms to 65 s
+	batchBounds   = prometheus.ExponentialBuckets(1, 4, 8)       //nolint:gochecknoglobals // constant: 1 to 16,384 records
+)
+
+// New makes metrics. status may be nil.
+func New(status func() Status) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "karafgo_" + name, Help: help}, labels)
+	}
+	return &Metrics{
+		status:      status,
+		retries:     counter("retries_total", "Deliveries handed over again after a failure.", "group", "topic"),
+		panics:      counter("panics_total", "Handlers that panicked.", "group", "topic"),
+		stale:       counter("stale_results_dropped_total", "Results of handlers whose partition had been taken away.", "group", "topic"),
+		blocked:     counter("blocked_total", "Records at which a partition stopped moving on.", "group", "topic"),
+		commits:     counter("commits_total", "Offsets sent to the broker, by partition and result.", "group", "result"),
+		rebalances:  counter("rebalances_total", "Partitions assigned, revoked and lost.", "group", "kind"),
+		fetchErrors: counter("fetch_errors_total", "Errors that polling reported.", "group", "error"),
+		gaps:        counter("offset_gap_records_total", "Offsets that were passed because their records no longer exist.", "group", "topic", "reason"),
+		dropped:     counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
+		produced:    counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
+		hookFail:    counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "karafgo_paused_partitions", Help: "Partitions that are paused, by reason.",
+		}, []string{"group", "reason"}),
+	}
+}
+
+// OnEvent implements callbacks.Listener.
+func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
+	switch e := ev.(type) {
+	case callbacks.Fetched:
+		m.topic(e.Where).consumed.Add(uint64(e.Count)) //nolint:gosec // a count
+		m.partition(e.Where).highWater.Store(e.HighWatermark)
+	case callbacks.Handled:
+		m.handled(e)
+	case callbacks.Failed:
+		t := m.topic(e.Where)
+		t.failed.Add(1)
+		t.seconds.observe(e.Elapsed.Seconds(), 1)
+		if e.Panic {
+			m.panics.WithLabelValues(e.Group, e.Topic).Inc()
+		}
+	case callbacks.Skipped:
+		m.topic(e.Where).skipped.Add(1)
+		m.partition(e.Where).position.Store(e.Offset + 1)
+	case callbacks.Committed:
+		m.partition(e.Where).committed.Store(e.Offset)
+		m.commits.WithLabelValues(e.Group, "success").Inc()
+	case callbacks.CommitFailed:
+		m.commits.WithLabelValues(e.Group, "failed").Inc()
+	case callbacks.Paused:
+		m.paused.WithLabelValues(e.Group, e.Reason).Inc()
+	case callbacks.Resumed:
+		m.paused.WithLabelValues(e.Group, e.Reason).Dec()
+	default:
+		m.rare(ev)
+	}
+}
+
+func (m *Metrics) handled(e callbacks.Handled) {
+	t := m.topic(e.Where)
+	n := uint64(e.Count)         //nolint:gosec // a count
+	skipped := uint64(e.Skipped) //nolint:gosec // a count
+	t.success.Add(n - min(skipped, n))
+	t.skipped.Add(skipped)
+	if e.Batch {
+		t.seconds.observe(e.Elapsed.Seconds(), 1)
+		t.batch.observe(float64(e.Count), 1)
+	} else {
+		t.seconds.observe(e.Elapsed.Seconds()/float64(e.Count), n)
+	}
+	m.partition(e.Where).position.Store(e.Last + 1)
+}
+
+func (m *Metrics) rare(ev callbacks.Event) {
+	switch e := ev.(type) {
+	case callbacks.Retried:
+		m.retries.WithLabelValues(e.Group, e.Topic).Inc()
+	case callbacks.Blocked:
+		m.blocked.WithLabelValues(e.Group, e.Topic).Inc()
+	case callbacks.Stale:
+		m.stale.WithLabelValues(e.Group, e.Topic).Inc()
+	case callbacks.Assigned:
+		m.rebalances.WithLabelValues(e.Group, "assigned").Inc()
+	case callbacks.Positioned:
+		p := m.partition(e.Where)
+		p.position.Store(e.Offset)
+		if e.Committed {
+			p.committed.Store(e.Offset)
+		}
+	case callbacks.Revoked:
+		kind := "revoked"
+		if e.Lost {
+			kind = "lost"
+		}
+		m.rebalances.WithLabelValues(e.Group, kind).Inc()
+		m.partitions.Delete(e.Where)
+	case callbacks.FetchFailed:
+		m.fetchErrors.WithLabelValues(e.Group, class(e.Err)).Add(float64(e.Count))
+	case callbacks.Gap:
+		m.gaps.WithLabelValues(e.Group, e.Topic, e.Reason).Add(float64(max(e.To-e.From, 0)))
+	case callbacks.Unassigned:
+		m.dropped.WithLabelValues(e.Group, e.Topic).Add(float64(e.Count))
+	case callbacks.Produced:
+		m.produced.WithLabelValues(e.Group, e.Topic, "success").Add(float64(e.Count))
+	case callbacks.ProduceFailed:
+		m.produced.WithLabelValues(e.Group, e.Topic, "failed").Inc()
+	case callbacks.HookFailed:
+		m.hookFail.WithLabelValues(e.Group, e.Hook).Inc()
+	}
+}
+
+func (m *Metrics) topic(w callbacks.Where) *topicMetrics {
+	key := Topic{w.Group, w.Topic}
+	if t, ok := m.topics.Load(key); ok {
+		return t.(*topicMetrics) //nolint:forcetypeassert // only this is stored
+	}
+	t, _ := m.topics.LoadOrStore(key, &topicMetrics{seconds: newHistogram(secondsBounds), batch: newHistogram(batchBounds)})
+	return t.(*topicMetrics) //nolint:forcetypeassert // only this is stored
+}
+
+func (m *Metrics) partition(w callbacks.Where) *partitionMetrics {
+	if p, ok := m.partitions.Load(w); ok {
+		return p.(*partitionMetrics) //nolint:forcetypeassert // only this is stored
+	}
+	fresh := &partitionMetrics{}
+	fresh.highWater.Store(-1)
+	fresh.position.Store(-1)
+	fresh.committed.Store(-1)
+	p, _ := m.partitions.LoadOrStore(w, fresh)
+	return p.(*partitionMetrics) //nolint:forcetypeassert // only this is stored
+}
+
+// class names an error with a bounded set of words.
+func class(err error) string {
+	var k *kerr.Error
+	var loss *kgo.ErrDataLoss
+	var session *kgo.ErrGroupSession
+	switch {
+	case errors.As(err, &k):
+		return k.Message
+	case errors.As(err, &loss):
+		return "DATA_LOSS"
+	case errors.As(err, &session):
+		return "GROUP_SESSION"
+	default:
+		return "OTHER"
+	}
+}

@@ -1,0 +1,53 @@
+package router
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+type groupJSON struct {
+	ID            string      `json:"id"`
+	BatchFetching bool        `json:"batch_fetching"`
+	Routes        []routeJSON `json:"routes"`
+}
+
+type routeJSON struct {
+	Topic     string       `json:"topic"`
+	Consumes  string       `json:"consumes"`
+	Offsets   string       `json:"offsets"`
+	AtOnce    string       `json:"at_once"`
+	OnFailure string       `json:"on_failure"`
+	Starts    string       `json:"starts"`
+	Outputs   []outputJSON `json:"outputs"`
+	DrawnAt   string       `json:"drawn_at"`
+}
+
+type outputJSON struct {
+	Topic    string `json:"topic"`
+	Required bool   `json:"required"`
+	Sync     bool   `json:"sync"`
+}
+
+// MarshalJSON describes the routes; handlers have no JSON.
+func (t *Table) MarshalJSON() ([]byte, error) {
+	groups := make([]groupJSON, 0, len(t.groups))
+	for _, g := range t.groups {
+		gj := groupJSON{ID: g.ID, BatchFetching: g.BatchFetching}
+		for _, r := range g.Routes {
+			rj := routeJSON{
+				Topic: r.Topic, Consumes: r.Consumes(), Offsets: r.Offsets.String(), AtOnce: r.AtOnce(), OnFailure: r.OnFailure(),
+				Starts: r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
+			}
+			for _, o := range r.Outputs {
+				rj.Outputs = append(rj.Outputs, outputJSON{o.Topic, o.Required, o.Sync})
+			}
+			gj.Routes = append(gj.Routes, rj)
+		}
+		groups = append(groups, gj)
+	}
+	data, err := json.Marshal(map[string]any{"groups": groups})
+	if err != nil {
+		return nil, fmt.Errorf("marshal table: %w", err)
+	}
+	return data, nil
+}
