@@ -387,3 +387,7 @@ func sequence(n int) []int64 {
 	}
 	return s
 }
+
+func record(topic string, partition int32, value string) *kgo.Record {
+	return &kgo.Record{Topic: topic, Partition: partition, Value: []byte(value)}
+}

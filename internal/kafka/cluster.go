@@ -218,20 +218,48 @@ func (m *member) Commit(ctx context.Context, at Offsets) (failed map[TopicPartit
 
 var errNoAnswer = errors.New("the broker's answer does not name the partition")
 
-// FetchOffset implements Consumer.
+// FetchOffset implements Consumer. It names the partition in the request: asked for all, a broker leaves out what the client may not
+// read, and that would look like a partition without an offset.
 func (m *member) FetchOffset(ctx context.Context, tp TopicPartition) (Committed, error) {
-	resp, err := m.admin.FetchOffsetsForTopics(ctx, m.group, tp.Topic)
+	topics, err := m.admin.ListTopics(ctx, tp.Topic)
+	if err == nil {
+		err = topics[tp.Topic].Err
+	}
 	if err != nil {
-		return Committed{}, fmt.Errorf("fetch offsets of group %q: %w", m.group, err)
+		return Committed{}, fmt.Errorf("describe topic %q: %w", tp.Topic, err)
 	}
-	o, ok := resp.Lookup(tp.Topic, tp.Partition)
-	if !ok { // no answer is not «no offset»
-		return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, errNoAnswer)
+	topic := kmsg.NewOffsetFetchRequestGroupTopic()
+	topic.Topic, topic.TopicID, topic.Partitions = tp.Topic, topics[tp.Topic].ID, []int32{tp.Partition}
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Group, group.Topics = m.group, append(group.Topics, topic)
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true
+	req.Groups = append(req.Groups, group)
+	resp, err := req.RequestWith(ctx, m.Client)
+	if err != nil {
+		return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, err)
 	}
-	if o.Err != nil {
-		return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, o.Err)
+	for _, g := range resp.Groups {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+			return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, err)
+		}
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if p.Partition != tp.Partition {
+					continue
+				}
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, err)
+				}
+				c := Committed{Offset: p.Offset, Epoch: p.LeaderEpoch}
+				if p.Metadata != nil {
+					c.Metadata = *p.Metadata
+				}
+				return c, nil
+			}
+		}
 	}
-	return Committed{Offset: o.At, Epoch: o.LeaderEpoch, Metadata: o.Metadata}, nil
+	return Committed{}, fmt.Errorf("fetch offset of %s/%d: %w", tp.Topic, tp.Partition, errNoAnswer)
 }
 
 // ListOffsets implements Consumer.
