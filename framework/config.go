@@ -12,6 +12,12 @@ import (
 // refused.
 type Config = config.Config
 
+// TopicConfig and GroupConfig are the values of Config.Topics and Config.Groups.
+type (
+	TopicConfig = config.Topic
+	GroupConfig = config.GroupConfig
+)
+
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config { return config.Default() }
 

@@ -2,6 +2,7 @@ package framework
 
 import (
 	"errors"
+	"reflect"
 
 	"github.com/karafgo/karafgo/internal/engine"
 )
@@ -50,4 +51,24 @@ func ExitCode(err error) int {
 	default:
 		return ExitStart
 	}
+}
+
+// rootCause returns what a constructor returned, without the container's account of who needed it for what. Where the container
+// itself has the complaint, such as a type that nobody provides, it is returned.
+func rootCause(err error) error {
+	found := err
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		t := reflect.TypeOf(e)
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.PkgPath() != "go.uber.org/dig" {
+			continue
+		}
+		found = e
+		if cause := errors.Unwrap(e); cause != nil {
+			found = cause
+		}
+	}
+	return found
 }

@@ -67,7 +67,7 @@ func (l eventLog) write(level zapcore.Level, msg string, w callbacks.Where, fiel
 }
 
 // OnEvent implements callbacks.Listener.
-func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) { //nolint:funlen // one type switch
+func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Handled, callbacks.Fetched, callbacks.Polled, callbacks.Produced: // metrics have them
 	case callbacks.Started:
@@ -81,7 +81,8 @@ func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) { //nolint:funl
 		if !e.Committed {
 			level = zap.InfoLevel
 		}
-		l.write(level, "partition positioned", e.Where, zap.Int64("offset", e.Offset), zap.Bool("committed", e.Committed), zap.String("start", e.Start))
+		l.write(level, "partition positioned", e.Where,
+			zap.Int64("offset", e.Offset), zap.Bool("committed", e.Committed), zap.String("start", e.Start))
 	case callbacks.Revoked:
 		l.revoked(e)
 	case callbacks.Failed:
@@ -94,17 +95,21 @@ func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) { //nolint:funl
 		}
 		l.write(zap.WarnLevel, "handler failed", e.Where, fields...)
 	case callbacks.Retried:
-		l.write(zap.DebugLevel, "retrying", e.Where, zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Duration("delay", e.Delay))
+		l.write(zap.DebugLevel, "retrying", e.Where,
+			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Duration("delay", e.Delay))
 	case callbacks.Blocked:
-		l.write(zap.ErrorLevel, "partition blocked by a record", e.Where, zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Error(e.Err))
+		l.write(zap.ErrorLevel, "partition blocked by a record", e.Where,
+			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Error(e.Err))
 	case callbacks.Skipped:
 		l.write(zap.WarnLevel, "record skipped", e.Where, zap.Int64("offset", e.Offset), zap.Error(e.Err))
 	case callbacks.ProduceFailed:
-		l.write(zap.WarnLevel, "output not acknowledged", e.Where, zap.Int64("offset", e.Offset), zap.String("output", e.Output), zap.Error(e.Err))
+		l.write(zap.WarnLevel, "output not acknowledged", e.Where,
+			zap.Int64("offset", e.Offset), zap.String("output", e.Output), zap.Error(e.Err))
 	case callbacks.Committed:
 		l.write(zap.DebugLevel, "committed", e.Where, zap.Int64("offset", e.Offset))
 	case callbacks.CommitFailed:
-		l.write(zap.WarnLevel, "commit failed, it will be repeated while the partition is owned", e.Where, zap.Int64("offset", e.Offset), zap.Error(e.Err))
+		l.write(zap.WarnLevel, "commit failed, it will be repeated while the partition is owned", e.Where,
+			zap.Int64("offset", e.Offset), zap.Error(e.Err))
 	default:
 		l.rare(ev)
 	}

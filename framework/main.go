@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
@@ -23,7 +23,7 @@ import (
 // Main is the main function of a program: it reads the command line and the configuration, runs, and exits. SIGINT or SIGTERM drains
 // and stops; a second one stops by force. See the package comment for exit codes.
 func Main(opts ...fx.Option) {
-	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr, opts))
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr, opts)) //nolint:forbidigo // it is the program's main
 }
 
 // cli is what the commands share.
@@ -69,8 +69,7 @@ func (c *cli) root() *cobra.Command {
 		RunE: server.RunE,
 	}
 	if len(os.Args) > 0 {
-		parts := strings.Split(os.Args[0], string(os.PathSeparator))
-		root.Use = parts[len(parts)-1]
+		root.Use = filepath.Base(os.Args[0])
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.file, "config", "", "configuration file (default karafgo.yaml, if there is one)")
@@ -151,7 +150,7 @@ func (c *cli) table(cfg Config) (*router.Table, error) {
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
 	)
 	if err := app.Err(); err != nil {
-		return nil, &StartError{dig.RootCause(err)}
+		return nil, &StartError{rootCause(err)}
 	}
 	return table, nil
 }

@@ -97,7 +97,7 @@ func numbered(constructor any) (any, error) {
 	}
 	return reflect.MakeFunc(reflect.FuncOf(in, out, false), func(args []reflect.Value) []reflect.Value {
 		results := v.Call(args)
-		d, _ := results[0].Convert(drawer).Interface().(router.Drawer)
+		d, _ := reflect.TypeAssert[router.Drawer](results[0].Convert(drawer))
 		results[0] = reflect.ValueOf(part[router.Drawer]{n, d})
 		return results
 	}).Interface(), nil

@@ -29,13 +29,13 @@ type process struct {
 	forced context.Context //nolint:containedctx // ends when a drain in progress is to be cut short
 }
 
-// force carries a context that ends when the stop is to be forced; it is provided by Run and absent in an application of others.
+// force carries a context that ends when the stop is to be forced; nothing ends it in an application of others.
 type force struct{ ctx context.Context } //nolint:containedctx // see process.forced
 
 func newTable(p parts, cfg Config) (*router.Table, error) {
 	table, err := router.Draw(inOrder(p.Routes)...)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // each mistake says its place
+		return nil, errors.Join(cfg.Validate(), err) // each mistake says its place
 	}
 	var groups []string
 	for _, g := range table.Groups() {
@@ -57,7 +57,10 @@ func newProcess(cfg Config, p parts, table *router.Table, f force, shutdown fx.S
 	for _, g := range table.Groups() {
 		groups = append(groups, g.ID)
 	}
-	pr.health = health.New(groups, cfg.HTTP.StuckAfter, pr.oldest)
+	pr.health = health.New(health.Settings{
+		Groups: groups, StuckAfter: cfg.HTTP.StuckAfter, Oldest: pr.oldest,
+		Forget: forgetAfter * max(cfg.Kafka.MetadataMaxAge, cfg.Commit.Interval),
+	})
 	m := metrics.New(pr.status)
 	s := settings(cfg)
 	s.Connect = kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
@@ -72,6 +75,10 @@ func newProcess(cfg Config, p parts, table *router.Table, f force, shutdown fx.S
 	}
 	return pr, nil
 }
+
+// forgetAfter is after how many of its rounds the client has shown that an error is over: it asks for metadata, and commits, once a
+// round.
+const forgetAfter = 2
 
 // start is the fx hook.
 func (p *process) start(ctx context.Context) error {

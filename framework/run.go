@@ -3,9 +3,9 @@ package framework
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
-	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
@@ -46,13 +46,36 @@ func Run(ctx context.Context, cfg Config, opts ...fx.Option) error {
 // others is what hooks of the user's own constructors may take beside ours.
 const others = time.Minute
 
+// ending tells that somebody called fx.Shutdowner. The application's own channel for that (fx.App.Wait) would catch the signals of the
+// process besides, which belong to the caller of Run.
+type ending struct {
+	once sync.Once
+	done chan struct{}
+}
+
+type shutdowner struct {
+	fx.Shutdowner
+
+	ending *ending
+}
+
+func (e *ending) wrap(s fx.Shutdowner) fx.Shutdowner { return shutdowner{s, e} }
+
+// Shutdown implements fx.Shutdowner.
+func (s shutdowner) Shutdown(opts ...fx.ShutdownOption) error {
+	s.ending.once.Do(func() { close(s.ending.done) })
+	return s.Shutdowner.Shutdown(opts...)
+}
+
 // run stops when ctx ends, and by force when forced does.
 func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 	if err := ctx.Err(); err != nil {
 		return &StartError{context.Cause(ctx)}
 	}
+	ended := &ending{done: make(chan struct{})}
 	app := fx.New(
 		fx.Supply(force{forced}),
+		fx.Decorate(ended.wrap),
 		core(cfg),
 		fx.Options(opts...),
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
@@ -60,7 +83,7 @@ func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 		fx.StopTimeout(cfg.Shutdown.Drain+cfg.Shutdown.Grace+others),
 	)
 	if err := app.Err(); err != nil {
-		return &StartError{dig.RootCause(err)}
+		return &StartError{rootCause(err)}
 	}
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	err := app.Start(starting)
@@ -73,7 +96,7 @@ func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 	}
 	select {
 	case <-ctx.Done():
-	case <-app.Wait():
+	case <-ended.done:
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
 	defer cancel()

@@ -40,11 +40,24 @@ func (r *runner) share() (records int, bytes int64) {
 	if !r.spec.BatchFetching {
 		return 1, r.settings.QueueBytes
 	}
+	return 10 * r.settings.MaxPollRecords, 2 * r.partitionBytes()
+}
+
+// leastPartitionBytes is what a fetch may return of a partition however many there are.
+const leastPartitionBytes = 16 << 10
+
+// partitionBytes is what one fetch may return of one partition. A partition whose handler is stuck holds the slab in progress, its share of
+// two more, and one that was under way when it was paused: four in all. So a quarter of its part of the memory is what it may have at a
+// time, and stuck partitions cannot take the others' memory.
+func (r *runner) partitionBytes() int64 {
 	r.mu.Lock()
 	n := int64(max(len(r.assigned), 1))
 	r.mu.Unlock()
-	return 10 * r.settings.MaxPollRecords, max(r.settings.QueueBytes/n, r.settings.PartitionBytes)
+	return min(max(r.settings.QueueBytes/(4*n), leastPartitionBytes), r.settings.PartitionBytes)
 }
+
+// resize tells the client after an assignment or a revoke.
+func (r *runner) resize() { r.client.SetPartitionBytes(r.partitionBytes()) }
 
 func (r *runner) above(records int, bytes int64) bool {
 	most, mostBytes := r.share()

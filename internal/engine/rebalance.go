@@ -43,6 +43,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 		}
 	}
 	r.mu.Unlock()
+	r.resize()
 	for _, a := range made {
 		r.makeHandler(a)
 		r.emit(callbacks.Assigned{Where: a.where(), Epoch: a.epoch})
@@ -112,6 +113,7 @@ func (r *runner) release(parts map[string][]int32, lost bool) {
 	}
 	stopping := r.stopping
 	r.mu.Unlock()
+	r.resize()
 	for _, a := range as {
 		r.ended(a, lost, stopping)
 	}

@@ -65,7 +65,9 @@ func (s *slab) detach(base, i int) {
 	rest := s.recs[i:]
 	own := &body{budget: s.body.budget, bytes: measure(rest)}
 	own.slabs.Store(1)
-	own.budget.charge(own.bytes)
+	if !own.budget.tryCharge(own.bytes) {
+		return // no memory for a copy: the response stays
+	}
 	copies := make([]kgo.Record, len(rest))
 	buf := make([]byte, 0, own.bytes-int64(len(rest))*recordSize)
 	keep := func(b []byte) []byte {
@@ -117,6 +119,19 @@ func (b *budget) charge(n int64) {
 	b.used += n
 	b.peak = max(b.peak, b.used)
 	b.mu.Unlock()
+}
+
+// tryCharge charges for a copy, which lives beside the response it is made of: it may use what the limit leaves to the client, and no
+// more.
+func (b *budget) tryCharge(n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used+n > b.high+b.high/3 {
+		return false
+	}
+	b.used += n
+	b.peak = max(b.peak, b.used)
+	return true
 }
 
 func (b *budget) release(n int64) {

@@ -2,10 +2,8 @@ package health
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +16,23 @@ type Busy struct {
 	For   time.Duration
 }
 
+// Settings are what probes depend on beside events.
+type Settings struct {
+	// Groups are the consumer groups of the process.
+	Groups []string
+	// StuckAfter is how long a handler may run before the process is not alive; 0 never fails for that.
+	StuckAfter time.Duration
+	// Forget is how long a problem counts that neither came again nor was followed by a success: an idle group has no successes to
+	// show. It must be longer than the client takes to try again. 0 waits for a success.
+	Forget time.Duration
+	// Oldest returns the handler that has been running the longest; may be nil.
+	Oldest func() Busy
+}
+
 // Health follows events. It is a callbacks.Listener.
 type Health struct {
-	stuckAfter time.Duration
-	oldest     func() Busy
+	settings Settings
+	now      func() time.Time
 
 	mu       sync.Mutex
 	started  bool
@@ -31,15 +42,40 @@ type Health struct {
 
 type group struct {
 	joined   bool
-	missing  map[string]bool   // topics that do not exist
-	problems map[string]string // by what they are about
+	missing  map[string]bool // topics that do not exist
+	problems map[about]problem
 }
 
-// New makes health. A handler that runs longer than stuckAfter makes the process not alive; 0 never does. oldest may be nil.
-func New(groups []string, stuckAfter time.Duration, oldest func() Busy) *Health {
-	h := &Health{stuckAfter: stuckAfter, oldest: oldest, groups: map[string]*group{}}
-	for _, id := range groups {
-		h.groups[id] = &group{problems: map[string]string{}, missing: map[string]bool{}}
+// about is what a problem is about; with a topic it is one partition.
+type about struct {
+	what      string
+	topic     string
+	partition int32
+}
+
+const (
+	aboutCommit = "commit"
+	aboutFetch  = "fetch"
+	aboutGroup  = "group"
+)
+
+func (a about) String() string {
+	if a.topic == "" {
+		return a.what
+	}
+	return fmt.Sprintf("%s %s/%d", a.what, a.topic, a.partition)
+}
+
+type problem struct {
+	err error
+	at  time.Time
+}
+
+// New makes health.
+func New(s Settings) *Health {
+	h := &Health{settings: s, now: time.Now, groups: map[string]*group{}}
+	for _, id := range s.Groups {
+		h.groups[id] = &group{problems: map[about]problem{}, missing: map[string]bool{}}
 	}
 	return h
 }
@@ -56,33 +92,49 @@ func (h *Health) OnEvent(_ context.Context, ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Handled, callbacks.Failed, callbacks.Retried: // the frequent ones: nothing to learn
 	case callbacks.Joined:
-		h.note(e.Group, func(g *group) { g.joined = true; delete(g.problems, "group") })
+		h.note(e.Group, func(g *group) {
+			g.joined = true
+			delete(g.problems, about{what: aboutGroup})
+		})
+	case callbacks.Assigned:
+		h.note(e.Group, func(g *group) {
+			g.joined = true
+			delete(g.missing, e.Topic)
+		})
 	case callbacks.Fetched:
 		h.note(e.Group, func(g *group) {
-			delete(g.problems, "group")
-			delete(g.problems, fmt.Sprintf("fetch %s/%d", e.Topic, e.Partition))
+			delete(g.problems, about{what: aboutGroup})
+			delete(g.problems, about{aboutFetch, e.Topic, e.Partition})
 			delete(g.missing, e.Topic)
 		})
 	case callbacks.Positioned:
-		h.note(e.Group, func(g *group) { delete(g.problems, fmt.Sprintf("fetch %s/%d", e.Topic, e.Partition)) })
-	case callbacks.Assigned:
-		h.note(e.Group, func(g *group) { g.joined = true; delete(g.missing, e.Topic) })
+		h.note(e.Group, func(g *group) { delete(g.problems, about{aboutFetch, e.Topic, e.Partition}) })
+	case callbacks.Revoked:
+		h.note(e.Group, func(g *group) { delete(g.problems, about{aboutFetch, e.Topic, e.Partition}) })
 	case callbacks.Committed:
-		h.note(e.Group, func(g *group) { delete(g.problems, "commit"); delete(g.problems, "group") })
+		h.note(e.Group, func(g *group) {
+			delete(g.problems, about{what: aboutCommit})
+			delete(g.problems, about{what: aboutGroup})
+		})
+	default:
+		h.bad(ev)
+	}
+}
+
+func (h *Health) bad(ev callbacks.Event) {
+	switch e := ev.(type) {
 	case callbacks.CommitFailed:
-		h.note(e.Group, func(g *group) { g.problems["commit"] = e.Err.Error() })
+		h.note(e.Group, func(g *group) { g.problems[about{what: aboutCommit}] = problem{e.Err, h.now()} })
 	case callbacks.FetchFailed:
 		h.note(e.Group, func(g *group) {
-			about := "group"
+			a := about{what: aboutGroup}
 			if e.Topic != "" {
-				about = fmt.Sprintf("fetch %s/%d", e.Topic, e.Partition)
+				a = about{aboutFetch, e.Topic, e.Partition}
 			}
-			g.problems[about] = e.Err.Error()
+			g.problems[a] = problem{e.Err, h.now()}
 		})
 	case callbacks.TopicMissing:
 		h.note(e.Group, func(g *group) { g.missing[e.Topic] = true })
-	case callbacks.Revoked:
-		h.note(e.Group, func(g *group) { delete(g.problems, fmt.Sprintf("fetch %s/%d", e.Topic, e.Partition)) })
 	case callbacks.Stopping:
 		h.mu.Lock()
 		h.stopping = true
@@ -126,46 +178,26 @@ func (h *Health) Ready() []string {
 		for topic := range g.missing {
 			why = append(why, fmt.Sprintf("group %s: topic %s does not exist", id, topic))
 		}
-		for about, problem := range g.problems {
-			why = append(why, fmt.Sprintf("group %s: %s: %s", id, about, problem))
+		for a, p := range g.problems {
+			if h.settings.Forget > 0 && h.now().Sub(p.at) > h.settings.Forget {
+				delete(g.problems, a)
+				continue
+			}
+			why = append(why, fmt.Sprintf("group %s: %s: %v", id, a, p.err))
 		}
 	}
-	sort.Strings(why)
+	slices.Sort(why)
 	return why
 }
 
 // Live returns why the process should be restarted, nothing when it should not.
 func (h *Health) Live() []string {
-	if h.stuckAfter <= 0 || h.oldest == nil {
+	if h.settings.StuckAfter <= 0 || h.settings.Oldest == nil {
 		return nil
 	}
-	if b := h.oldest(); b.For > h.stuckAfter {
+	if b := h.settings.Oldest(); b.For > h.settings.StuckAfter {
 		return []string{fmt.Sprintf("%s: handler has been running for %s, http.stuck_after is %s",
-			b.Where, b.For.Truncate(time.Millisecond), h.stuckAfter)}
+			b.Where, b.For.Truncate(time.Millisecond), h.settings.StuckAfter)}
 	}
 	return nil
-}
-
-// Handler serves the probes under /healthz/: 200, or 503 with the reasons.
-func (h *Health) Handler() http.Handler {
-	mux := http.NewServeMux()
-	for path, probe := range map[string]func() []string{"startup": h.Startup, "ready": h.Ready, "live": h.Live} {
-		mux.HandleFunc("GET /healthz/"+path, func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, probe())
-		})
-	}
-	return mux
-}
-
-func answer(w http.ResponseWriter, problems []string) {
-	body := struct {
-		Status   string   `json:"status"`
-		Problems []string `json:"problems,omitempty"`
-	}{"ok", problems}
-	w.Header().Set("Content-Type", "application/json")
-	if len(problems) > 0 {
-		body.Status = "failing"
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // the prober has gone
 }

@@ -13,6 +13,8 @@ type Consumer interface {
 	PauseFetchPartitions(topicPartitions map[string][]int32) map[string][]int32
 	ResumeFetchPartitions(topicPartitions map[string][]int32)
 	SetOffsets(offsets map[string]map[int32]kgo.EpochOffset)
+	// SetPartitionBytes sets what one fetch may return of one partition; never more than one fetch may return in all.
+	SetPartitionBytes(n int64)
 	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole
 	// request; the map holds
 	// the partitions that failed.

@@ -95,8 +95,9 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 	if err != nil {
 		return nil, err
 	}
-	m := &member{group: g.ID, cb: cb, read: map[TopicPartition]Committed{}}
-	opts = append(opts, c.consumerOptions(g, c.cfg.ForGroup(g.ID))...)
+	gc := c.cfg.ForGroup(g.ID)
+	m := &member{group: g.ID, cb: cb, answer: answerBytes(gc.Fetch), read: map[TopicPartition]Committed{}}
+	opts = append(opts, c.consumerOptions(g, gc)...)
 	opts = append(opts,
 		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Assigned(ctx, p) }),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Revoked(ctx, p) }),
@@ -116,9 +117,10 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 type member struct {
 	*kgo.Client
 
-	admin *kadm.Client
-	group string
-	cb    Callbacks
+	admin  *kadm.Client
+	group  string
+	cb     Callbacks
+	answer int64
 
 	mu   sync.Mutex
 	read map[TopicPartition]Committed // of the offset fetch in progress
@@ -284,6 +286,11 @@ func (m *member) ListOffsets(ctx context.Context, at At, topics ...string) (map[
 		}
 	})
 	return offsets, nil
+}
+
+// SetPartitionBytes implements Consumer.
+func (m *member) SetPartitionBytes(n int64) {
+	m.UpdateFetchMaxBytes(int32(m.answer), int32(min(n, m.answer))) //nolint:gosec // bounded by answerBytes
 }
 
 // Leave implements Consumer.

@@ -84,10 +84,9 @@ func newTLS(t config.TLS) (*tls.Config, error) {
 }
 
 func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
-	// An answer is at least one partition's share, at most what concurrent answers leave of the client's quarter.
 	quarter := int64(gc.Fetch.MaxBufferedBytes) / clientShare
 	partition := int64(gc.Fetch.MaxPartitionBytes)
-	answer := max(quarter/concurrentFetches, min(partition, quarter))
+	answer := answerBytes(gc.Fetch)
 	fetches := max(int(quarter/answer), 1)
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(g.ID),
@@ -114,6 +113,14 @@ func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(gc.Group.InstanceID))
 	}
 	return opts
+}
+
+// answerBytes is what one fetch may return: at least one partition's share, at most what concurrent answers leave of the client's
+// quarter.
+func answerBytes(f config.Fetch) int64 {
+	const most = 1 << 30 // the protocol's sizes are int32
+	quarter := int64(f.MaxBufferedBytes) / clientShare
+	return min(max(quarter/concurrentFetches, min(int64(f.MaxPartitionBytes), quarter)), most)
 }
 
 func balancers(names []string) []kgo.GroupBalancer {

@@ -34,7 +34,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 func (m *Metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.retries, m.panics, m.stale, m.blocked, m.commits, m.rebalances, m.fetchErrors, m.gaps, m.dropped, m.produced, m.hookFail, m.paused,
+		m.retries, m.panics, m.stale, m.blocked, m.commits, m.rebalances,
+		m.fetchErrors, m.gaps, m.dropped, m.produced, m.hookFail, m.paused,
 	}
 }
 
@@ -77,7 +78,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectPartitions(ch chan<- prometheus.Metric) {
-	assigned := map[Topic]int{}
+	assigned := map[Topic]int{} // a topic that was assigned before stays, at zero
+	m.topics.Range(func(key, _ any) bool {
+		assigned[key.(Topic)] = 0 //nolint:forcetypeassert // only this is stored
+		return true
+	})
 	m.partitions.Range(func(key, value any) bool {
 		w, p := key.(callbacks.Where), value.(*partitionMetrics) //nolint:forcetypeassert // only these are stored
 		assigned[Topic{w.Group, w.Topic}]++

@@ -2,22 +2,20 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/callbacks"
 )
 
 // Metrics collects karafgo_* metrics from events.
 type Metrics struct {
-	topics     sync.Map // topicKey → *topicMetrics
-	partitions sync.Map // callbacks.Where → *partitionMetrics
+	topics     sync.Map // Topic → *topicMetrics
+	partitions sync.Map // callbacks.Where → *partitionMetrics, of those that are assigned now
+	pauses     sync.Map // pause → nil, of those in force
 	status     func() Status
 
 	retries, panics, stale, blocked   *prometheus.CounterVec
@@ -71,10 +69,11 @@ func New(status func() Status) *Metrics {
 		commits:     counter("commits_total", "Offsets sent to the broker, by partition and result.", "group", "result"),
 		rebalances:  counter("rebalances_total", "Partitions assigned, revoked and lost.", "group", "kind"),
 		fetchErrors: counter("fetch_errors_total", "Errors that polling reported.", "group", "error"),
-		gaps:        counter("offset_gap_records_total", "Offsets that were passed because their records no longer exist.", "group", "topic", "reason"),
-		dropped:     counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
-		produced:    counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
-		hookFail:    counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
+		gaps: counter("offset_gap_records_total", "Offsets that were passed because their records no longer exist.",
+			"group", "topic", "reason"),
+		dropped:  counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
+		produced: counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
+		hookFail: counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
 		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "karafgo_paused_partitions", Help: "Partitions that are paused, by reason.",
 		}, []string{"group", "reason"}),
@@ -85,8 +84,10 @@ func New(status func() Status) *Metrics {
 func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Fetched:
-		m.topic(e.Where).consumed.Add(uint64(e.Count)) //nolint:gosec // a count
-		m.partition(e.Where).highWater.Store(e.HighWatermark)
+		m.topic(e.Where).consumed.Add(uint64(e.Count))
+		if p := m.assigned(e.Where); p != nil {
+			p.highWater.Store(e.HighWatermark)
+		}
 	case callbacks.Handled:
 		m.handled(e)
 	case callbacks.Failed:
@@ -98,16 +99,20 @@ func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 		}
 	case callbacks.Skipped:
 		m.topic(e.Where).skipped.Add(1)
-		m.partition(e.Where).position.Store(e.Offset + 1)
+		if p := m.assigned(e.Where); p != nil {
+			p.position.Store(e.Offset + 1)
+		}
 	case callbacks.Committed:
-		m.partition(e.Where).committed.Store(e.Offset)
+		if p := m.assigned(e.Where); p != nil {
+			p.committed.Store(e.Offset)
+		}
 		m.commits.WithLabelValues(e.Group, "success").Inc()
 	case callbacks.CommitFailed:
 		m.commits.WithLabelValues(e.Group, "failed").Inc()
 	case callbacks.Paused:
-		m.paused.WithLabelValues(e.Group, e.Reason).Inc()
+		m.pause(e)
 	case callbacks.Resumed:
-		m.paused.WithLabelValues(e.Group, e.Reason).Dec()
+		m.resume(e.Where, e.Reason)
 	default:
 		m.rare(ev)
 	}
@@ -115,17 +120,19 @@ func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 
 func (m *Metrics) handled(e callbacks.Handled) {
 	t := m.topic(e.Where)
-	n := uint64(e.Count)         //nolint:gosec // a count
-	skipped := uint64(e.Skipped) //nolint:gosec // a count
+	n := uint64(max(e.Count, 1))
+	skipped := uint64(e.Skipped)
 	t.success.Add(n - min(skipped, n))
 	t.skipped.Add(skipped)
 	if e.Batch {
 		t.seconds.observe(e.Elapsed.Seconds(), 1)
 		t.batch.observe(float64(e.Count), 1)
 	} else {
-		t.seconds.observe(e.Elapsed.Seconds()/float64(e.Count), n)
+		t.seconds.observe(e.Elapsed.Seconds()/float64(n), n)
 	}
-	m.partition(e.Where).position.Store(e.Last + 1)
+	if p := m.assigned(e.Where); p != nil {
+		p.position.Store(e.Last + 1)
+	}
 }
 
 func (m *Metrics) rare(ev callbacks.Event) {
@@ -138,11 +145,14 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		m.stale.WithLabelValues(e.Group, e.Topic).Inc()
 	case callbacks.Assigned:
 		m.rebalances.WithLabelValues(e.Group, "assigned").Inc()
+		m.topic(e.Where)
+		m.assign(e.Where)
 	case callbacks.Positioned:
-		p := m.partition(e.Where)
-		p.position.Store(e.Offset)
-		if e.Committed {
-			p.committed.Store(e.Offset)
+		if p := m.assigned(e.Where); p != nil {
+			p.position.Store(e.Offset)
+			if e.Committed {
+				p.committed.Store(e.Offset)
+			}
 		}
 	case callbacks.Revoked:
 		kind := "revoked"
@@ -151,6 +161,9 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		}
 		m.rebalances.WithLabelValues(e.Group, kind).Inc()
 		m.partitions.Delete(e.Where)
+		for _, reason := range []string{callbacks.PausedQueue, callbacks.PausedUser, callbacks.PausedUnmarked} {
+			m.resume(e.Where, reason)
+		}
 	case callbacks.FetchFailed:
 		m.fetchErrors.WithLabelValues(e.Group, class(e.Err)).Add(float64(e.Count))
 	case callbacks.Gap:
@@ -175,31 +188,42 @@ func (m *Metrics) topic(w callbacks.Where) *topicMetrics {
 	return t.(*topicMetrics) //nolint:forcetypeassert // only this is stored
 }
 
-func (m *Metrics) partition(w callbacks.Where) *partitionMetrics {
-	if p, ok := m.partitions.Load(w); ok {
-		return p.(*partitionMetrics) //nolint:forcetypeassert // only this is stored
-	}
+// assign makes the series of a partition. No other event does: one that comes late must not bring back what was revoked.
+func (m *Metrics) assign(w callbacks.Where) {
 	fresh := &partitionMetrics{}
 	fresh.highWater.Store(-1)
 	fresh.position.Store(-1)
 	fresh.committed.Store(-1)
-	p, _ := m.partitions.LoadOrStore(w, fresh)
+	m.partitions.Store(w, fresh)
+}
+
+// assigned returns the metrics of a partition, nil when it is not assigned.
+func (m *Metrics) assigned(w callbacks.Where) *partitionMetrics {
+	p, ok := m.partitions.Load(w)
+	if !ok {
+		return nil
+	}
 	return p.(*partitionMetrics) //nolint:forcetypeassert // only this is stored
 }
 
-// class names an error with a bounded set of words.
-func class(err error) string {
-	var k *kerr.Error
-	var loss *kgo.ErrDataLoss
-	var session *kgo.ErrGroupSession
-	switch {
-	case errors.As(err, &k):
-		return k.Message
-	case errors.As(err, &loss):
-		return "DATA_LOSS"
-	case errors.As(err, &session):
-		return "GROUP_SESSION"
-	default:
-		return "OTHER"
+// pause is a partition, or a whole group by its partition -1, that is paused for a reason.
+type pause struct {
+	where  callbacks.Where
+	reason string
+}
+
+// pause and resume remember who is paused, since a revoke ends a pause without saying so.
+func (m *Metrics) pause(e callbacks.Paused) {
+	if e.Partition >= 0 && m.assigned(e.Where) == nil {
+		return
+	}
+	if _, known := m.pauses.LoadOrStore(pause{e.Where, e.Reason}, nil); !known {
+		m.paused.WithLabelValues(e.Group, e.Reason).Inc()
+	}
+}
+
+func (m *Metrics) resume(w callbacks.Where, reason string) {
+	if _, known := m.pauses.LoadAndDelete(pause{w, reason}); known {
+		m.paused.WithLabelValues(w.Group, reason).Dec()
 	}
 }

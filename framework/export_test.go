@@ -1,0 +1,4 @@
+package framework
+
+// Execute is Main without its exit.
+var Execute = execute
