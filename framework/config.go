@@ -12,11 +12,11 @@ import (
 // refused.
 type Config = config.Config
 
-// TopicConfig and GroupConfig are the values of Config.Topics and Config.Groups.
-type (
-	TopicConfig = config.Topic
-	GroupConfig = config.GroupConfig
-)
+// TopicConfig is a value of Config.Topics.
+type TopicConfig = config.Topic
+
+// GroupConfig is a value of Config.Groups.
+type GroupConfig = config.GroupConfig
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config { return config.Default() }

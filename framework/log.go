@@ -139,7 +139,8 @@ func (l eventLog) rare(ev callbacks.Event) {
 	case callbacks.FetchFailed:
 		l.write(zap.WarnLevel, "fetching reports an error", e.Where, zap.Int("times", e.Count), zap.Error(e.Err))
 	case callbacks.Gap:
-		l.write(zap.ErrorLevel, "records are gone", e.Where, zap.Int64("from", e.From), zap.Int64("to", e.To), zap.String("reason", e.Reason))
+		l.write(zap.ErrorLevel, "records are gone", e.Where,
+			zap.Int64("from", e.From), zap.Int64("to", e.To), zap.String("reason", e.Reason))
 	case callbacks.Stale:
 		l.write(zap.WarnLevel, "result of a handler dropped: its partition was taken away, or the process stops", e.Where,
 			zap.Int64("first", e.First), zap.Int64("last", e.Last))

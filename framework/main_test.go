@@ -189,9 +189,10 @@ var _ = Describe("The command line", func() {
 		Expect(code).To(Equal(0), stderr)
 		var table struct {
 			Groups []struct {
-				ID     string
-				Routes []struct{ Topic string }
-			}
+				Routes []struct {
+					Topic string `json:"topic"`
+				} `json:"routes"`
+			} `json:"groups"`
 		}
 		Expect(json.Unmarshal([]byte(stdout), &table)).To(Succeed())
 		Expect(table.Groups).To(HaveLen(1))

@@ -334,7 +334,7 @@ func closedPort(ctx context.Context) string {
 
 // fetch returns status and body. It keeps no connection.
 func fetch(ctx context.Context, url string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return "", err
 	}
