@@ -26,11 +26,14 @@ type process struct {
 	engine *engine.Engine
 	health *health.Health
 	http   *listener
-	forced context.Context //nolint:containedctx // ends when a drain in progress is to be cut short
+	will   will
 }
 
-// force carries a context that ends when the stop is to be forced; nothing ends it in an application of others.
-type force struct{ ctx context.Context } //nolint:containedctx // see process.forced
+// will is what the caller of Run wants, told by contexts. In an application of others nothing ends them.
+type will struct {
+	run    context.Context //nolint:containedctx // ends when the process is to stop; a start in progress is given up
+	forced context.Context //nolint:containedctx // ends when a drain in progress is to be cut short
+}
 
 func newTable(p parts, cfg Config) (*router.Table, error) {
 	table, err := router.Draw(inOrder(p.Routes)...)
@@ -47,12 +50,12 @@ func newTable(p parts, cfg Config) (*router.Table, error) {
 	return table, nil
 }
 
-func newProcess(cfg Config, p parts, table *router.Table, f force, shutdown fx.Shutdowner) (*process, error) {
+func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner) (*process, error) {
 	log, err := newLogger(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	pr := &process{cfg: cfg, log: log, forced: f.ctx}
+	pr := &process{cfg: cfg, log: log, will: w}
 	var groups []string
 	for _, g := range table.Groups() {
 		groups = append(groups, g.ID)
@@ -87,7 +90,14 @@ func (p *process) start(ctx context.Context) error {
 			return &StartError{err}
 		}
 	}
-	if err := p.engine.Start(ctx); err != nil {
+	starting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.will.run, func() { cancel(context.Cause(p.will.run)) })()
+	err := p.engine.Start(starting)
+	if err == nil && ctx.Err() != nil { // fx has given up on this hook already, and would never stop what it started
+		err = errors.Join(context.Cause(ctx), p.engine.Stop(ctx))
+	}
+	if err != nil {
 		p.closeHTTP()
 		return &StartError{err}
 	}
@@ -100,7 +110,7 @@ const forceMargin = 2 * time.Second
 
 // stop is the fx hook. The engine forces when its context ends, and then still needs a moment.
 func (p *process) stop(ctx context.Context) error {
-	forced, cancel := context.WithCancel(p.forced)
+	forced, cancel := context.WithCancel(p.will.forced)
 	defer cancel()
 	if deadline, ok := ctx.Deadline(); ok {
 		forced, cancel = context.WithDeadline(forced, deadline.Add(-forceMargin))

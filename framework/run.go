@@ -17,7 +17,7 @@ import (
 // fx.StopTimeout says otherwise: allow shutdown.drain + shutdown.grace and some seconds.
 func Module(cfg Config) fx.Option {
 	return fx.Options(
-		fx.Supply(force{context.Background()}),
+		fx.Supply(will{context.Background(), context.Background()}),
 		core(cfg),
 	)
 }
@@ -26,8 +26,8 @@ func core(cfg Config) fx.Option {
 	return fx.Module("karafgo",
 		fx.Provide(
 			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
-			func(p parts, t *router.Table, f force, s fx.Shutdowner) (*process, error) {
-				return newProcess(cfg, p, t, f, s)
+			func(p parts, t *router.Table, w will, s fx.Shutdowner) (*process, error) {
+				return newProcess(cfg, p, t, w, s)
 			},
 			fx.Private,
 		),
@@ -74,7 +74,7 @@ func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 	}
 	ended := &ending{done: make(chan struct{})}
 	app := fx.New(
-		fx.Supply(force{forced}),
+		fx.Supply(will{ctx, forced}),
 		fx.Decorate(ended.wrap),
 		core(cfg),
 		fx.Options(opts...),
@@ -85,7 +85,9 @@ func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 	if err := app.Err(); err != nil {
 		return &StartError{rootCause(err)}
 	}
-	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
+	// Not ended by ctx: fx would return at once, with a hook still running and without stopping those that ran. The engine gives up by
+	// itself, and what has started is stopped again.
+	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StartTimeout())
 	err := app.Start(starting)
 	cancel()
 	if err != nil {

@@ -108,7 +108,7 @@ var _ = Describe("Run", func() {
 		DeferCleanup(silent.Close)
 		for _, address := range []string{silent.Addr().String(), "no-such-host.invalid:9092"} {
 			cfg := quick([]string{address})
-			cfg.Kafka.BootTimeout = time.Second
+			cfg.Kafka.BootTimeout, cfg.Kafka.RequestTimeout = time.Second, time.Second
 			err := framework.Run(ctx, cfg, framework.Routes(each(&counter{})))
 			Expect(err).To(BeAssignableToTypeOf(&framework.StartError{}))
 			Expect(err).To(MatchError(ContainSubstring(address)))
@@ -121,14 +121,19 @@ var _ = Describe("Run", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(silent.Close)
 		cfg := quick([]string{silent.Addr().String()})
-		cfg.Kafka.BootTimeout = 10 * patience
-		made := make(chan struct{})
+		cfg.Kafka.BootTimeout, cfg.Kafka.RequestTimeout = 10*patience, time.Second
+		var hooks []string
+		started := make(chan struct{})
 		r := background(func(ctx context.Context) error {
-			return framework.Run(ctx, cfg, framework.Routes(each(&counter{})), fx.Invoke(func() { close(made) }))
+			return framework.Run(ctx, cfg, framework.Routes(each(&counter{})), fx.Provide(func(lc fx.Lifecycle) *counter {
+				lc.Append(fx.StartStopHook(func() { close(started) }, func() { hooks = append(hooks, "stopped") }))
+				return nil
+			}), framework.Routes(func(*counter) router.Drawer { return func(*router.Router) {} }))
 		})
-		Eventually(made).Should(BeClosed())
+		Eventually(started).Should(BeClosed())
 		r.stop()
-		Expect(r.end()).To(MatchError(context.Canceled))
+		Expect(r.end()).To(BeAssignableToTypeOf(&framework.StartError{}))
+		Expect(hooks).To(Equal([]string{"stopped"}), "what had started is stopped again")
 	})
 
 	It("F88 fails on a topic that does not exist, naming it and the remedy", func(ctx SpecContext) {

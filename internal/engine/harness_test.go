@@ -22,9 +22,6 @@ import (
 	"github.com/karafgo/karafgo/router"
 )
 
-// patience bounds waiting for events on a loaded machine. No test passes or fails by how long something took.
-const patience = 60 * time.Second
-
 // cluster is an embedded broker with a client for the test's own questions.
 type cluster struct {
 	*kfake.Cluster

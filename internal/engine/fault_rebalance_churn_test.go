@@ -1,0 +1,193 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/config"
+)
+
+// keepsEveryInvariant lets two members join and one leave in the middle of processing.
+func keepsEveryInvariant(t *testing.T, balancer string) {
+	t.Helper()
+	const parts, n, stages = 6, 1200, 3
+	c := newCluster(t)
+	c.topic("a", parts)
+	l := c.newLedger("a")
+	for p := range int32(parts) {
+		c.produce("a", p, n)
+	}
+	gates := make([]*gate, stages)
+	for i := range gates {
+		gates[i] = newGate()
+		t.Cleanup(gates[i].release)
+	}
+	// Every partition stops at each quarter until the group is about to change.
+	h := consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		for i, g := range gates {
+			if m.Offset == int64((i+1)*n/(stages+1)) {
+				g.hold(m)
+			}
+		}
+		return nil
+	})
+	balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
+	stage := func(i int) {
+		for range parts {
+			<-gates[i].entered
+		}
+	}
+	first := l.join(t, c, "first", h, balance)
+	stage(0)
+	second := l.join(t, c, "second", h, balance)
+	gates[0].release()
+	await[callbacks.Assigned](t, second.events, 3)
+	stage(1)
+	third := l.join(t, c, "third", h, balance)
+	gates[1].release()
+	await[callbacks.Assigned](t, third.events, 2)
+	stage(2)
+	gates[2].release()
+	first.stop()
+	g := NewWithT(t)
+	g.Eventually(l.done(parts, n), patience).Should(BeTrue())
+	second.stop()
+	third.stop()
+	g.Expect(l.expectClean(t)).To(BeZero(), "nothing is delivered twice")
+	for p := range int32(parts) {
+		g.Expect(c.committed("g", "a", p)).To(BeEquivalentTo(n))
+	}
+}
+
+func TestF01_EagerJoinsAndLeavesKeepEveryInvariant(t *testing.T) {
+	t.Parallel()
+	keepsEveryInvariant(t, config.Range)
+}
+
+func TestF02_CooperativeJoinsAndLeavesKeepEveryInvariant(t *testing.T) {
+	t.Parallel()
+	keepsEveryInvariant(t, config.CooperativeSticky)
+}
+
+func TestF02_KeptPartitionsAreHandledWhileMovedOnesDrain(t *testing.T) {
+	t.Parallel()
+	const parts = 4
+	c := newCluster(t)
+	c.topic("a", parts)
+	l := c.newLedger("a")
+	gates := map[int32]*gate{}
+	for p := range int32(parts) {
+		gates[p] = newGate()
+		t.Cleanup(gates[p].release)
+		c.produce("a", p, 1)
+	}
+	first := l.join(t, c, "first", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		if m.Offset == 0 {
+			gates[m.Record.Partition].hold(m)
+		}
+		return nil
+	}))
+	for p := range int32(parts) {
+		<-gates[p].entered
+	}
+	second := l.join(t, c, "second", nil)
+	g := NewWithT(t)
+	state := func(name string) (ids []int32) {
+		for _, s := range first.Status() {
+			if s.State == name {
+				ids = append(ids, s.Partition)
+			}
+		}
+		return ids
+	}
+	g.Eventually(func() []int32 { return state("closing") }, patience).Should(HaveLen(parts / 2))
+	kept := first.assignedTo("a")
+	g.Expect(kept).To(HaveLen(parts / 2))
+	for _, p := range kept {
+		gates[p].release()
+		c.produce("a", p, 50) // fetched and handled while the moved ones drain
+		await(t, first.events, 1, func(e callbacks.Handled) bool { return e.Partition == p && e.Last == 50 })
+		g.Eventually(func() int64 { return c.committed("g", "a", p) }, patience).Should(BeEquivalentTo(51))
+	}
+	g.Expect(state("closing")).To(HaveLen(parts/2), "still draining")
+	g.Expect(of[callbacks.Assigned](second.events)).To(BeEmpty(), "nobody has them before they are drained")
+	for _, gate := range gates {
+		gate.release()
+	}
+	await[callbacks.Assigned](t, second.events, parts/2)
+	for _, r := range of[callbacks.Revoked](first.events) {
+		g.Expect(r.Drained).To(BeTrue())
+		g.Expect(kept).NotTo(ContainElement(r.Partition), "kept ones are never stopped")
+	}
+	first.stop()
+	second.stop()
+	g.Expect(l.expectClean(t)).To(BeZero())
+}
+
+func TestF24_PartitionsAreNotOrphanedUnderAnyBalancer(t *testing.T) {
+	t.Parallel()
+	for _, balancer := range []string{config.Range, config.RoundRobin, config.Sticky, config.CooperativeSticky} {
+		t.Run(balancer, func(t *testing.T) {
+			t.Parallel()
+			const parts = 3
+			c := newCluster(t)
+			c.topic("a", parts)
+			c.topic("b", parts)
+			balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
+			a, b := c.newLedger("a"), c.newLedger("b")
+			first := a.join(t, c, "first", nil, balance)
+			second := b.join(t, c, "second", nil, balance)
+			await[callbacks.Positioned](t, first.events, parts)
+			await[callbacks.Positioned](t, second.events, parts)
+			for p := range int32(parts) {
+				c.produce("a", p, 20)
+				c.produce("b", p, 20)
+			}
+			g := NewWithT(t)
+			g.Eventually(a.done(parts, 20), patience).Should(BeTrue())
+			g.Eventually(b.done(parts, 20), patience).Should(BeTrue())
+			second.stop()
+			for p := range int32(parts) {
+				c.produce("a", p, 20)
+			}
+			g.Eventually(a.done(parts, 40), patience).Should(BeTrue(), "the app that stays goes on")
+			g.Expect(of(first.events, func(e callbacks.Assigned) bool { return e.Topic != "a" })).To(BeEmpty())
+			first.stop()
+			g.Expect(a.expectClean(t)).To(BeZero())
+			g.Expect(b.expectClean(t)).To(BeZero())
+		})
+	}
+}
+
+func TestF29_CoordinatorMovesOverAndOver(t *testing.T) {
+	t.Parallel()
+	const parts, rounds, n = 2, 8, 50
+	c := newCluster(t, kfake.NumBrokers(3))
+	c.topic("a", parts)
+	l := c.newLedger("a")
+	p := l.join(t, c, "first", nil)
+	g := NewWithT(t)
+	for i := range rounds {
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "a", Count: 1, Err: []*kerr.Error{
+			kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress,
+		}[i%3]})
+		c.RehashCoordinators()
+		for part := range int32(parts) {
+			c.produce("a", part, n)
+		}
+		g.Eventually(l.done(parts, int64((i+1)*n)), patience).Should(BeTrue())
+	}
+	p.stop()
+	for part := range int32(parts) {
+		g.Expect(c.committed("g", "a", part)).To(BeEquivalentTo(rounds * n))
+	}
+	g.Expect(l.expectClean(t)).To(BeZero())
+	g.Expect(of(p.events, func(e callbacks.Revoked) bool { return e.Lost })).To(BeEmpty())
+}
