@@ -88,6 +88,19 @@ func (a *assignment) where() callbacks.Where {
 	return callbacks.Where{Group: a.r.id, Topic: a.tp.Topic, Partition: a.tp.Partition}
 }
 
+// last is closed when the handlers of this epoch and of all before it have returned. An epoch that is taken away while it waits for
+// the one before ends without having called a handler: who comes next waits for the same one.
+func (a *assignment) last() <-chan struct{} {
+	if a.prev != nil {
+		select {
+		case <-a.prev:
+		default:
+			return a.prev
+		}
+	}
+	return a.done
+}
+
 func (a *assignment) is(s state) bool { return state(a.state.Load()) == s }
 
 // begin starts the worker at a position. known is what the broker has committed, -1 for nothing.

@@ -20,6 +20,9 @@ func (w *worker) gather() bool {
 			timer.Stop()
 		}
 	}()
+	if w.borrow(size) {
+		return true
+	}
 	for n := 0; ; {
 		n += w.fill(size - n)
 		switch {
@@ -33,6 +36,7 @@ func (w *worker) gather() bool {
 			timer = time.NewTimer(wait)
 			timeout = timer.C
 		}
+		clear(w.msgs) // do not keep the last batch alive while waiting
 		select {
 		case <-w.a.wake:
 		case <-timeout:
@@ -41,6 +45,27 @@ func (w *worker) gather() bool {
 			return false
 		}
 	}
+}
+
+// borrow makes the window a part of one slab, where one has enough records: with a backlog nothing is copied and nothing waits. A batch that
+// has control records among them is smaller by those.
+func (w *worker) borrow(size int) bool {
+	if w.rest == nil {
+		if w.rest, w.from = w.take(), 0; w.rest == nil {
+			return false
+		}
+	}
+	if len(w.rest.recs)-w.from < size {
+		return false
+	}
+	w.own, w.borrowed = w.recs, true
+	w.recs = w.rest.recs[w.from : w.from+size : w.from+size]
+	w.from += size
+	if w.from == len(w.rest.recs) {
+		w.held = append(w.held, w.rest)
+		w.rest = nil
+	}
+	return true
 }
 
 // fill adds up to most records to the window from what is queued, and returns how many it added. Control records
@@ -75,7 +100,10 @@ func (w *worker) callBatch() {
 	if w.i < w.alone {
 		end = w.i + 1
 	}
-	msgs := make([]consumer.Message, 0, end-w.i)
+	msgs := w.msgs[:0]
+	if w.a.tr != nil || cap(msgs) < end-w.i { // where handlers mark, messages may be kept
+		msgs = make([]consumer.Message, 0, end-w.i)
+	}
 	for _, rec := range w.recs[w.i:end] {
 		if rec.Attrs.IsControl() {
 			if w.a.tr != nil {
@@ -93,21 +121,24 @@ func (w *worker) callBatch() {
 	if w.timed != nil {
 		ctx = w.timed.start()
 	}
+	if w.a.tr == nil {
+		w.msgs = msgs
+	}
 	w.batch.Reset(msgs)
 	w.calling = true
 	err := w.chain.HandleBatch(ctx, &w.batch)
 	w.calling = false
-	if s := w.batch.Skipped(); len(s) > 0 && err == nil {
-		w.passSkipped(s)
-	}
-	if err == nil {
-		w.i = end
-		return
-	}
 	w.err = err
-	if at := consumer.VerdictOf(err).At; at != nil {
-		w.i = indexOf(w.recs[w.i:end], at.Record, w.i)
+	next := w.recs[end-1].Offset + 1
+	if at := consumer.VerdictOf(err).At; err == nil {
+		w.i = end
+	} else {
+		if at != nil {
+			w.i = indexOf(w.recs[w.i:end], at.Record, w.i)
+		}
+		next = w.recs[w.i].Offset
 	}
+	w.passSkipped(w.batch.Skipped(), next)
 }
 
 // indexOf returns the position of rec in recs plus from. A record that is not there fails the batch from its

@@ -14,55 +14,55 @@ import (
 	"github.com/karafgo/karafgo/internal/config"
 )
 
-// keepsEveryInvariant lets two members join and one leave in the middle of processing.
+// keepsEveryInvariant lets two members join and one leave, each in the middle of the records of every partition.
 func keepsEveryInvariant(t *testing.T, balancer string) {
 	t.Helper()
-	const parts, n, stages = 6, 1200, 3
+	const parts, n = 6, 600
 	c := newCluster(t)
 	c.topic("a", parts)
 	l := c.newLedger("a")
-	for p := range int32(parts) {
-		c.produce("a", p, n)
+	g := NewWithT(t)
+	var gates []*gate
+	for range 3 {
+		gates = append(gates, newGate())
+		t.Cleanup(gates[len(gates)-1].release)
 	}
-	gates := make([]*gate, stages)
-	for i := range gates {
-		gates[i] = newGate()
-		t.Cleanup(gates[i].release)
-	}
-	// Every partition stops at each quarter until the group is about to change.
 	h := consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
-		for i, g := range gates {
-			if m.Offset == int64((i+1)*n/(stages+1)) {
-				g.hold(m)
-			}
+		if m.Offset%n == n/2 {
+			gates[m.Offset/n].hold(m)
 		}
 		return nil
 	})
-	balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
-	stage := func(i int) {
+	// wave produces n records to each partition, and changes the group when all partitions are in the middle of them.
+	wave := func(i int, change func()) {
+		for p := range int32(parts) {
+			c.produce("a", p, n)
+		}
 		for range parts {
 			<-gates[i].entered
 		}
+		change()
+		gates[i].release()
 	}
+	handled := func(waves int64) { g.Eventually(l.done(parts, waves*n), patience).Should(BeTrue()) }
+	balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
+	var second, third *process
 	first := l.join(t, c, "first", h, balance)
-	stage(0)
-	second := l.join(t, c, "second", h, balance)
-	gates[0].release()
+	wave(0, func() { second = l.join(t, c, "second", h, balance) })
 	await[callbacks.Assigned](t, second.events, 3)
-	stage(1)
-	third := l.join(t, c, "third", h, balance)
-	gates[1].release()
+	handled(1)
+	wave(1, func() { third = l.join(t, c, "third", h, balance) })
 	await[callbacks.Assigned](t, third.events, 2)
-	stage(2)
-	gates[2].release()
-	first.stop()
-	g := NewWithT(t)
-	g.Eventually(l.done(parts, n), patience).Should(BeTrue())
+	handled(2)
+	stopped := make(chan error, 1)
+	wave(2, func() { go func() { stopped <- first.Stop(context.Background()) }() })
+	g.Expect(<-stopped).To(Succeed())
+	handled(3)
 	second.stop()
 	third.stop()
 	g.Expect(l.expectClean(t)).To(BeZero(), "nothing is delivered twice")
 	for p := range int32(parts) {
-		g.Expect(c.committed("g", "a", p)).To(BeEquivalentTo(n))
+		g.Expect(c.committed("g", "a", p)).To(BeEquivalentTo(3 * n))
 	}
 }
 

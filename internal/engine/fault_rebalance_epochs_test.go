@@ -275,7 +275,9 @@ func TestF14_EpochsInBetweenDoNotUnchain(t *testing.T) {
 	for epoch := 1; epoch <= 3; epoch++ {
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.UnknownMemberID})
 		await[callbacks.Revoked](t, p.events, epoch)
-		await(t, p.events, 1, func(e callbacks.Positioned) bool { return e.Partition == 0 && len(of[callbacks.Positioned](p.events)) > epoch })
+		await(t, p.events, 1, func(e callbacks.Positioned) bool {
+			return e.Partition == 0 && len(of[callbacks.Positioned](p.events)) > epoch
+		})
 	}
 	await(t, p.events, 4, func(e callbacks.Fetched) bool { return e.Last == 2 }) // the fourth epoch has its records queued
 	g := NewWithT(t)

@@ -50,7 +50,9 @@ func (c *cluster) newLedger(topic string) *ledger {
 	return l
 }
 
-func (l *ledger) breach(format string, args ...any) { l.broken = append(l.broken, fmt.Sprintf(format, args...)) }
+func (l *ledger) breach(format string, args ...any) {
+	l.broken = append(l.broken, fmt.Sprintf(format, args...))
+}
 
 // commit is called by the broker, more than once for a request with several partitions.
 func (l *ledger) commit(req *kmsg.OffsetCommitRequest) {

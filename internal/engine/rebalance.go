@@ -34,7 +34,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 			}
 			var prev <-chan struct{}
 			if before := r.last[tp]; before != nil {
-				prev = before.done
+				prev = before.last()
 			}
 			r.epochs[tp]++
 			a := newAssignment(r, rt, tp, r.epochs[tp], prev, nil)

@@ -69,7 +69,7 @@ func (w *worker) callEach() {
 			w.batch.Reset(w.msgs[w.k : w.k+1 : w.k+1])
 			err = w.chain.HandleBatch(ctx, &w.batch)
 			if s := w.batch.Skipped(); len(s) > 0 && err == nil {
-				w.passSkipped(s)
+				w.passSkipped(s, rec.Offset+1)
 			}
 		}
 		w.k++
@@ -93,13 +93,16 @@ func (w *worker) passControl(rec *kgo.Record) {
 	w.i++
 }
 
-func (w *worker) passSkipped(skipped []*consumer.Message) {
-	w.skipped += len(skipped)
-	if w.a.tr == nil {
-		return
-	}
+// passSkipped counts what middleware took out of a batch as done, up to the record that failed: what follows is delivered again.
+func (w *worker) passSkipped(skipped []*consumer.Message, next int64) {
 	for _, m := range skipped {
-		_ = w.a.tr.mark(m.Offset, false) // as above
+		if m.Offset >= next {
+			continue
+		}
+		w.skipped++
+		if w.a.tr != nil {
+			_ = w.a.tr.mark(m.Offset, false) // as above
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/karafgo/karafgo/callbacks"
@@ -120,6 +121,7 @@ func (r *runner) poll() {
 		})
 		if n > 0 {
 			r.emit(callbacks.Polled{Group: r.id, Records: n})
+			runtime.Gosched() // workers first: what was just decoded is still in the processor's cache
 		}
 		if fetches.IsClientClosed() {
 			return

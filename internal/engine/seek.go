@@ -19,6 +19,9 @@ func (r *runner) seek(ctx context.Context, a *assignment, offset int64) error {
 	r.tasks.Go(func() {
 		a.beginClose()
 		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
+		if a.returned() {
+			a.cancel(offsets.ErrRevoked) // frees the context; a worker that still runs does so when it returns
+		}
 		r.inBetween(func() { result <- r.replace(a, offset) })
 	})
 	select {
@@ -36,7 +39,7 @@ func (r *runner) replace(a *assignment, offset int64) error {
 		return offsets.ErrRevoked
 	}
 	r.epochs[a.tp]++
-	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.done, a.handler)
+	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.last(), a.handler)
 	r.assigned[a.tp], r.last[a.tp] = next, next
 	r.mu.Unlock()
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}

@@ -83,7 +83,9 @@ func TestVirtualBackOffIsKeptToTheMillisecond(t *testing.T) {
 				return errPoison
 			}
 			return nil
-		}), func(r *router.Route) { r.OnFailure(router.Retry(9, 10*time.Second, router.MaxBackoff(time.Minute)), router.Block) }), connect, withConfig(defaults))
+		}), func(r *router.Route) {
+			r.OnFailure(router.Retry(9, 10*time.Second, router.MaxBackoff(time.Minute)), router.Block)
+		}), connect, withConfig(defaults))
 		g := NewWithT(t)
 		g.Expect(p.Start(context.Background())).To(Succeed())
 		await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 1 })

@@ -5,6 +5,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/offsets"
 	"github.com/karafgo/karafgo/router"
 )
 
@@ -36,6 +37,9 @@ type worker struct {
 	held []*slab // what the window's records belong to
 	rest *slab   // batch: the slab that the window ends in
 	from int     // batch: where in rest the window ends
+	// batch: the window is a part of a slab's slice, and own is the worker's.
+	borrowed bool
+	own      []*kgo.Record
 
 	msgs []consumer.Message
 	k    int
@@ -94,6 +98,9 @@ func (w *worker) loop() {
 		}
 		w.end()
 		close(w.a.done)
+		if w.a.is(stateClosed) {
+			w.a.cancel(offsets.ErrRevoked) // frees the context: whoever sealed the assignment did not wait for it
+		}
 	}()
 	if w.a.prev != nil {
 		select {
@@ -122,10 +129,10 @@ func (w *worker) end() {
 func (w *worker) step() bool {
 	a := w.a
 	switch {
+	case w.fail != nil: // also when it failed while draining: it is told
+		return w.resolve()
 	case !a.is(stateFetching):
 		return false
-	case w.fail != nil:
-		return w.resolve()
 	case w.i == len(w.recs):
 		w.drop()
 		if w.batching() {
@@ -203,14 +210,19 @@ func (w *worker) drop() {
 		s.release()
 	}
 	w.held = w.held[:0]
-	if w.batching() { // the window's slice is the worker's own
+	switch {
+	case w.borrowed:
+		w.recs, w.own, w.borrowed = w.own, nil, false
+	case w.batching():
 		clear(w.recs)
 		w.recs = w.recs[:0]
-	} else {
+	default: // the window was the slab's slice
 		w.recs = nil
 	}
 	w.i, w.alone = 0, 0
-	w.msgs, w.k = nil, 0
+	if !w.batching() {
+		w.msgs, w.k = nil, 0
+	}
 }
 
 func (w *worker) acquire() bool {
