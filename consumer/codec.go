@@ -19,17 +19,17 @@ type Codec interface {
 // The codecs at hand.
 var (
 	// JSONCodec is encoding/json.
-	JSONCodec Codec = jsonCodec{}
+	JSONCodec Codec = jsonCodec{} //nolint:gochecknoglobals // stateless
 	// StringCodec takes string and *string.
-	StringCodec Codec = stringCodec{}
+	StringCodec Codec = stringCodec{} //nolint:gochecknoglobals // stateless
 	// BytesCodec takes []byte and *[]byte. Decoded bytes are the record's own: clone what is kept.
-	BytesCodec Codec = bytesCodec{}
+	BytesCodec Codec = bytesCodec{} //nolint:gochecknoglobals // stateless
 )
 
 type jsonCodec struct{}
 
 func (jsonCodec) Name() string                    { return "json" }
-func (jsonCodec) Encode(v any) ([]byte, error)    { return json.Marshal(v) } //nolint:wrapcheck // the caller names topic and codec
+func (jsonCodec) Encode(v any) ([]byte, error)    { return json.Marshal(v) }         //nolint:wrapcheck // the caller names topic and codec
 func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, v) } //nolint:wrapcheck // as above
 
 type stringCodec struct{}

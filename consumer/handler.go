@@ -1,6 +1,9 @@
 package consumer
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Handler consumes one record at a time. Records of one partition arrive in offset order, the next one after the handler
 // returned; records of different partitions arrive concurrently.
@@ -47,8 +50,8 @@ type Middleware func(next BatchHandler) BatchHandler
 // Chain wraps h with middleware, the first outermost. A batch from which everything was skipped ends before the next
 // link.
 func Chain(h BatchHandler, mw ...Middleware) BatchHandler {
-	for i := len(mw) - 1; i >= 0; i-- {
-		h = mw[i](unlessEmpty{h})
+	for _, m := range slices.Backward(mw) {
+		h = m(unlessEmpty{h})
 	}
 	return h
 }

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -92,9 +93,9 @@ func (m *Message) Tombstone() bool { return m.Value == nil }
 // Header returns the value of the last header with that name, and whether there is one. Names may repeat in Kafka;
 // Headers holds all of them.
 func (m *Message) Header(name string) ([]byte, bool) {
-	for i := len(m.Headers) - 1; i >= 0; i-- {
-		if m.Headers[i].Key == name {
-			return m.Headers[i].Value, true
+	for _, h := range slices.Backward(m.Headers) {
+		if h.Key == name {
+			return h.Value, true
 		}
 	}
 	return nil, false

@@ -51,7 +51,9 @@ func (b *TypedBatch[T]) Payloads() iter.Seq[T] {
 
 // JSON makes a Handler of a function that takes a JSON payload. A payload that does not decode is a permanent failure
 // ([DecodeError]); the function is not called for it.
-func JSON[T any](fn func(ctx context.Context, m *Typed[T]) error) Handler { return Decoded(JSONCodec, fn) }
+func JSON[T any](fn func(ctx context.Context, m *Typed[T]) error) Handler {
+	return Decoded(JSONCodec, fn)
+}
 
 // Value is JSON for functions that need the payload and nothing else of the record.
 func Value[T any](fn func(ctx context.Context, payload T) error) Handler {

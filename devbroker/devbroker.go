@@ -23,10 +23,10 @@ type Option func(*settings)
 func Topic(name string, partitions int) Option {
 	return func(s *settings) {
 		if name == "" || partitions < 1 || partitions > mostPartitions {
-			s.errs = append(s.errs, fmt.Errorf("topic %q with %d partitions: want a name and 1 to %d partitions", name, partitions, mostPartitions))
+			s.errs = append(s.errs, fmt.Errorf("topic %q with %d partitions: want a name and 1 to %d", name, partitions, mostPartitions))
 			return
 		}
-		s.topics = append(s.topics, kfake.SeedTopics(int32(partitions), name)) //nolint:gosec // bounded above
+		s.topics = append(s.topics, kfake.SeedTopics(int32(partitions), name))
 	}
 }
 

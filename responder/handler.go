@@ -24,7 +24,9 @@ func Map[In, Out any](to Topic[Out], fn func(ctx context.Context, in In) (Out, e
 }
 
 // Decoded is JSON with another codec for what is read.
-func Decoded[T any](codec consumer.Codec, fn func(ctx context.Context, w *Writer, m *consumer.Typed[T]) error, outputs ...consumer.Output) consumer.Handler {
+func Decoded[T any](
+	codec consumer.Codec, fn func(ctx context.Context, w *Writer, m *consumer.Typed[T]) error, outputs ...consumer.Output,
+) consumer.Handler {
 	return &each[T]{codec: codec, fn: fn, outputs: slices.Clone(outputs)}
 }
 
@@ -53,12 +55,16 @@ func (h *each[T]) Handle(ctx context.Context, m *consumer.Message) error {
 
 // JSONBatch makes a batch responder. Its outputs are acknowledged before the batch is marked; an output that is refused
 // fails the batch. A Required output must be written at least once per batch.
-func JSONBatch[T any](fn func(ctx context.Context, w *Writer, b *consumer.TypedBatch[T]) error, outputs ...consumer.Output) consumer.BatchHandler {
+func JSONBatch[T any](
+	fn func(ctx context.Context, w *Writer, b *consumer.TypedBatch[T]) error, outputs ...consumer.Output,
+) consumer.BatchHandler {
 	return DecodedBatch(consumer.JSONCodec, fn, outputs...)
 }
 
 // DecodedBatch is JSONBatch with another codec for what is read.
-func DecodedBatch[T any](codec consumer.Codec, fn func(ctx context.Context, w *Writer, b *consumer.TypedBatch[T]) error, outputs ...consumer.Output) consumer.BatchHandler {
+func DecodedBatch[T any](
+	codec consumer.Codec, fn func(ctx context.Context, w *Writer, b *consumer.TypedBatch[T]) error, outputs ...consumer.Output,
+) consumer.BatchHandler {
 	return &batch[T]{codec: codec, fn: fn, outputs: slices.Clone(outputs)}
 }
 

@@ -20,9 +20,9 @@ const (
 // begins at the same place. A partition that is added while the process runs starts at its first record in any case.
 var (
 	// Earliest starts at the first record that still exists. It is the default.
-	Earliest = Start{kind: startEarliest}
+	Earliest = Start{kind: startEarliest} //nolint:gochecknoglobals // a value, for want of struct constants
 	// Latest starts after the last record.
-	Latest = Start{kind: startLatest}
+	Latest = Start{kind: startLatest} //nolint:gochecknoglobals // as above
 )
 
 // Since starts at the first record whose timestamp is t or later (KIP-79), and after the last record when there is none.

@@ -187,7 +187,8 @@ func (d *drawing) table() *Table {
 			}
 			for _, earlier := range t.groups[i].Routes {
 				if earlier.Topic == r.topic {
-					r.errorf(r.at, "topic is drawn twice in the group, first at %s:%d: a record has one handler per group; use another group id to consume it twice",
+					r.errorf(r.at, "topic is drawn twice in the group, first at %s:%d: "+
+						"a record has one handler per group; use another group id to consume it twice",
 						earlier.File, earlier.Line)
 				}
 			}
@@ -200,7 +201,8 @@ func (d *drawing) table() *Table {
 		}
 		for _, r := range g.routes {
 			if r.mode == ModeBatch && r.size > 1 {
-				r.errorf(r.modeAt, "Batch of %d in a group with BatchFetching(false) at %s: a poll returns one record; remove BatchFetching(false) or use Each",
+				r.errorf(r.modeAt, "Batch of %d in a group with BatchFetching(false) at %s: "+
+					"a poll returns one record; remove BatchFetching(false) or use Each",
 					r.size, settings[g.id].fetchAt)
 			}
 		}

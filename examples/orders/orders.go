@@ -34,7 +34,7 @@ type Priced struct {
 }
 
 // OrdersPriced is the topic that the pricer writes to.
-var OrdersPriced = responder.JSONTopic[Priced](priced) //nolint:gochecknoglobals // a declaration
+var OrdersPriced = responder.JSONTopic[Priced](priced)
 
 // ErrUnknownSKU says that nobody sells such a thing.
 var ErrUnknownSKU = errors.New("unknown SKU")

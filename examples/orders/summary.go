@@ -15,7 +15,7 @@ import (
 )
 
 // groups are the consumer groups of the example, with what each reads.
-var groups = map[string]string{ //nolint:gochecknoglobals // constant
+var groups = map[string]string{
 	"pricing": created, "mail": created, "audit": created, "search": priced,
 }
 

@@ -47,8 +47,8 @@ func (w *worker) gather() bool {
 	}
 }
 
-// borrow makes the window a part of one slab, where one has enough records: with a backlog nothing is copied and nothing waits. A batch that
-// has control records among them is smaller by those.
+// borrow makes the window a part of one slab, where one has enough records: with a backlog nothing is copied and nothing waits. A
+// batch that has control records among them is smaller by those.
 func (w *worker) borrow(size int) bool {
 	if w.rest == nil {
 		if w.rest, w.from = w.take(), 0; w.rest == nil {

@@ -28,7 +28,7 @@ func answering(batch, manual bool, j *journal, before func(*consumer.Message) er
 		if err := before(m); err != nil {
 			return err
 		}
-		if err := answers.Send(w, fmt.Append(nil, m.Record.Partition), fmt.Sprint(m.Offset)); err != nil {
+		if err := answers.Send(w, fmt.Append(nil, m.Record.Partition), strconv.FormatInt(m.Offset, 10)); err != nil {
 			return err
 		}
 		j.note("m", m)
@@ -107,14 +107,14 @@ func TestConformanceOutputsAreCompleteAndInOrder(t *testing.T) {
 		p.stop()
 		want := make([]string, n)
 		for i := range want {
-			want[i] = fmt.Sprint(i)
+			want[i] = strconv.Itoa(i)
 		}
 		got := c.answersOf(t, func(got map[string][]string) bool {
 			return len(got["0"])+len(got["1"])+len(got["2"]) >= parts*n
 		})
 		g := NewWithT(t)
 		for id := range int32(parts) {
-			g.Expect(got[fmt.Sprint(id)]).To(Equal(want), "nothing that failed has left, nothing twice")
+			g.Expect(got[strconv.Itoa(int(id))]).To(Equal(want), "nothing that failed has left, nothing twice")
 			g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(n))
 		}
 	})

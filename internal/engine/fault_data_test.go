@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,7 @@ func TestF51_PanicsAreFailures(t *testing.T) {
 	t.Parallel()
 	blow := map[string]func(){
 		"panic":      func() { panic("boom") },
-		"panic(nil)": func() { panic(nil) }, //nolint:govet // the point
+		"panic(nil)": func() { panic(nil) },
 		"Goexit":     func() { runtime.Goexit() },
 		"runtime":    func() { var m map[string]int; m["x"] = 1 }, //nolint:staticcheck // the point
 	}
@@ -157,7 +158,7 @@ func TestF53_StuckHandlerHoldsUpNobodyElse(t *testing.T) {
 	j.awaitRecords(t, 500)
 	g := NewWithT(t)
 	g.Expect(p.Status()[0].Busy).To(BeNumerically(">", 0), "visible")
-	g.Expect(p.Stop(context.Background())).To(MatchError(engine.ErrForced))
+	g.Expect(p.Stop(t.Context())).To(MatchError(engine.ErrForced))
 	g.Expect(c.committed("g", "a", 0)).To(BeNumerically("<=", 0))
 	g.Expect(c.committed("g", "a", 1)).To(BeEquivalentTo(500))
 }
@@ -331,7 +332,7 @@ func TestF62_WatermarkPassesMarkersAndAbortedRecords(t *testing.T) {
 			for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
 				g.Expect(cl.BeginTransaction()).To(Succeed())
 				for range 5 {
-					g.Expect(cl.ProduceSync(t.Context(), kgo.StringRecord(fmt.Sprint(i))).FirstErr()).To(Succeed())
+					g.Expect(cl.ProduceSync(t.Context(), kgo.StringRecord(strconv.Itoa(i))).FirstErr()).To(Succeed())
 				}
 				g.Expect(cl.EndTransaction(t.Context(), end)).To(Succeed())
 			}

@@ -38,7 +38,7 @@ func TestF59_MemoryIsBounded(t *testing.T) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc) //nolint:gosec // a heap
+		return int64(m.HeapAlloc)
 	}
 	before := heap()
 	slow := newGate()
@@ -64,7 +64,7 @@ func TestF59_MemoryIsBounded(t *testing.T) {
 	g.Expect(peak).To(BeNumerically("<=", limit), "queues and one fetch")
 	g.Expect(heap()-before).To(BeNumerically("<", 3*limit), "what is alive")
 	go func() { // late entries
-		for range slow.entered { //nolint:revive // drained until the test's gate opens
+		for range slow.entered {
 		}
 	}()
 	slow.release()
@@ -95,7 +95,7 @@ func TestF79_StopDrainsAndDuplicatesNothing(t *testing.T) {
 	<-middle.entered
 	<-middle.entered
 	stopped := make(chan error, 1)
-	go func() { stopped <- p.Stop(context.Background()) }()
+	go func() { stopped <- p.Stop(t.Context()) }()
 	await[callbacks.Stopping](t, p.events, 1)
 	middle.release()
 	g := NewWithT(t)
@@ -106,7 +106,7 @@ func TestF79_StopDrainsAndDuplicatesNothing(t *testing.T) {
 	for part := range int32(2) {
 		g.Expect(j.offsets("a", part)).To(Equal(sequence(2000)), "nothing lost, nothing twice")
 	}
-	g.Expect(again.Stop(context.Background())).To(Succeed())
+	g.Expect(again.Stop(t.Context())).To(Succeed())
 }
 
 func TestF80_ForcedStopCommitsWhatIsDone(t *testing.T) {
@@ -142,7 +142,7 @@ func TestF81_HangingHandlerIsAbandoned(t *testing.T) {
 	})), withSettings(func(s *engine.Settings) { s.Drain, s.Grace = 20*time.Millisecond, 20*time.Millisecond }))
 	<-stuck.entered
 	g := NewWithT(t)
-	g.Expect(p.Stop(context.Background())).To(MatchError(engine.ErrForced))
+	g.Expect(p.Stop(t.Context())).To(MatchError(engine.ErrForced))
 	at := c.committed("g", "a", 0)
 	g.Expect(at).To(BeNumerically("<=", 5), "the record that hangs is not committed; what ran in the same millisecond may come again")
 	stuck.release()
@@ -178,7 +178,7 @@ func TestF83_StopInEveryState(t *testing.T) {
 		c.run(t, each("a", newJournal().handler("second")))
 		NewWithT(t).Eventually(func() bool { return len(first.assignedTo("a")) < 2 }, patience).Should(BeTrue())
 		stopped := make(chan error, 1)
-		go func() { stopped <- first.Stop(context.Background()) }()
+		go func() { stopped <- first.Stop(t.Context()) }()
 		await[callbacks.Stopping](t, first.events, 1)
 		stuck.release()
 		NewWithT(t).Expect(<-stopped).To(Succeed())
@@ -199,10 +199,10 @@ func TestF83_StopInEveryState(t *testing.T) {
 		c := newCluster(t)
 		c.topic("a", 1)
 		p := c.prepare(t, each("a", failing))
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
 			cancel()
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // not handled here
 		})
 		_ = p.Start(ctx) // either it made it or it did not
 		p.kill()
@@ -215,7 +215,7 @@ func TestF84_LifeCycleMisuse(t *testing.T) {
 	c.topic("a", 1)
 	d := each("a", newJournal().handler("m"))
 	g := NewWithT(t)
-	background := context.Background()
+	background := t.Context()
 
 	p := c.prepare(t, d)
 	g.Expect(p.Start(background)).To(Succeed())
@@ -245,7 +245,7 @@ func TestF85_NothingGrowsOverRebalances(t *testing.T) {
 		for range n {
 			before := len(of[callbacks.Assigned](p.events))
 			other := c.prepare(t, each("a", newJournal().handler("other")))
-			g.Expect(other.Start(context.Background())).To(Succeed())
+			g.Expect(other.Start(t.Context())).To(Succeed())
 			await[callbacks.Assigned](t, other.events, 2)
 			other.kill()
 			await[callbacks.Assigned](t, p.events, before+2)
@@ -270,9 +270,9 @@ func TestF87_WrongBrokerAddressFailsAtBoot(t *testing.T) {
 		p := c.prepare(t, each("a", newJournal().handler("m")), withConfig(func(cfg *config.Config) {
 			cfg.Kafka.Brokers, cfg.Kafka.BootTimeout = []string{broker}, 2*time.Second
 		}))
-		err := p.Start(context.Background())
+		err := p.Start(t.Context())
 		g.Expect(err).To(MatchError(ContainSubstring(broker)))
-		g.Expect(p.Stop(context.Background())).To(Succeed())
+		g.Expect(p.Stop(t.Context())).To(Succeed())
 	}
 }
 
@@ -282,7 +282,7 @@ func TestF88_MissingTopic(t *testing.T) {
 	j := newJournal()
 	g := NewWithT(t)
 	p := c.prepare(t, each("a", j.handler("m")))
-	g.Expect(p.Start(context.Background())).To(MatchError(ContainSubstring("topics do not exist: a")))
+	g.Expect(p.Start(t.Context())).To(MatchError(ContainSubstring("topics do not exist: a")))
 
 	p = c.run(t, each("a", j.handler("m")), withSettings(func(s *engine.Settings) { s.MissingTopics = engine.MissingWarn }))
 	await(t, p.events, 1, func(e callbacks.TopicMissing) bool { return e.Topic == "a" })

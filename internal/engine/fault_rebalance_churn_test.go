@@ -55,7 +55,7 @@ func keepsEveryInvariant(t *testing.T, balancer string) {
 	await[callbacks.Assigned](t, third.events, 2)
 	handled(2)
 	stopped := make(chan error, 1)
-	wave(2, func() { go func() { stopped <- first.Stop(context.Background()) }() })
+	wave(2, func() { go func() { stopped <- first.Stop(t.Context()) }() })
 	g.Expect(<-stopped).To(Succeed())
 	handled(3)
 	second.stop()

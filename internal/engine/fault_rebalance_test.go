@@ -124,7 +124,7 @@ func joinsWithoutDuplicates(t *testing.T, balancer string) {
 	}
 	second := c.prepare(t, each("a", slow("second")), balance)
 	t.Cleanup(second.kill)
-	second.g.Expect(second.Start(context.Background())).To(Succeed())
+	second.g.Expect(second.Start(t.Context())).To(Succeed())
 	start.release()
 	await[callbacks.Assigned](t, second.events, 2)
 	j.awaitRecords(t, parts*n)

@@ -53,18 +53,18 @@ func TestVirtualCooperativeRebalance(t *testing.T) {
 		j := newJournal()
 		first := c.prepare(t, each("a", j.handler("first")), connect, withConfig(defaults))
 		g := NewWithT(t)
-		g.Expect(first.Start(context.Background())).To(Succeed())
+		g.Expect(first.Start(t.Context())).To(Succeed())
 		await[callbacks.Assigned](t, first.events, 4)
 		second := c.prepare(t, each("a", j.handler("second")), connect, withConfig(defaults))
-		g.Expect(second.Start(context.Background())).To(Succeed())
+		g.Expect(second.Start(t.Context())).To(Succeed())
 		await[callbacks.Assigned](t, second.events, 2)
 		for p := range int32(4) {
 			c.produce("a", p, 100)
 		}
 		j.awaitRecords(t, 400)
-		g.Expect(first.Stop(context.Background())).To(Succeed())
+		g.Expect(first.Stop(t.Context())).To(Succeed())
 		await[callbacks.Assigned](t, second.events, 4)
-		g.Expect(second.Stop(context.Background())).To(Succeed())
+		g.Expect(second.Stop(t.Context())).To(Succeed())
 		for p := range int32(4) {
 			g.Expect(j.offsets("a", p)).To(Equal(sequence(100)))
 			g.Expect(c.committed("g", "a", p)).To(BeEquivalentTo(100))
@@ -87,7 +87,7 @@ func TestVirtualBackOffIsKeptToTheMillisecond(t *testing.T) {
 			r.OnFailure(router.Retry(9, 10*time.Second, router.MaxBackoff(time.Minute)), router.Block)
 		}), connect, withConfig(defaults))
 		g := NewWithT(t)
-		g.Expect(p.Start(context.Background())).To(Succeed())
+		g.Expect(p.Start(t.Context())).To(Succeed())
 		await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 1 })
 		retried := of[callbacks.Retried](p.events)
 		g.Expect(retried).To(HaveLen(5))
@@ -97,7 +97,7 @@ func TestVirtualBackOffIsKeptToTheMillisecond(t *testing.T) {
 			g.Expect(at[i+1].Sub(at[i])).To(Equal(e.Delay), "never early, never late")
 			limit = min(2*limit, time.Minute)
 		}
-		g.Expect(p.Stop(context.Background())).To(Succeed())
+		g.Expect(p.Stop(t.Context())).To(Succeed())
 	})
 }
 
@@ -113,14 +113,14 @@ func TestVirtualF16_HandlerOfTenMinutesKeepsItsPartition(t *testing.T) {
 			return nil
 		})), connect, withConfig(defaults))
 		g := NewWithT(t)
-		g.Expect(p.Start(context.Background())).To(Succeed())
+		g.Expect(p.Start(t.Context())).To(Succeed())
 		await[callbacks.Assigned](t, p.events, 2)
 		c.produce("a", 0, 1)
 		c.produce("a", 1, 50)
 		j.awaitRecords(t, 51)
 		g.Expect(of[callbacks.Revoked](p.events)).To(BeEmpty())
 		g.Expect(j.all()[50].partition).To(BeEquivalentTo(0))
-		g.Expect(p.Stop(context.Background())).To(Succeed())
+		g.Expect(p.Stop(t.Context())).To(Succeed())
 		g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(1))
 	})
 }

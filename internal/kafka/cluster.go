@@ -290,7 +290,7 @@ func (m *member) ListOffsets(ctx context.Context, at At, topics ...string) (map[
 
 // SetPartitionBytes implements Consumer.
 func (m *member) SetPartitionBytes(n int64) {
-	m.UpdateFetchMaxBytes(int32(m.answer), int32(min(n, m.answer))) //nolint:gosec // bounded by answerBytes
+	m.UpdateFetchMaxBytes(int32(m.answer), int32(min(n, m.answer)))
 }
 
 // Leave implements Consumer.
