@@ -34,8 +34,8 @@ type Kafka struct {
 	// Kafka: metadata.max.age.ms. Defaults to 1m.
 	MetadataMaxAge time.Duration `yaml:"metadata_max_age"`
 
-	// MissingTopics is what to do at boot when a drawn topic does not exist: "fail", or "warn" and consume it as soon as it is
-	// created. Defaults to "fail".
+	// MissingTopics is what to do at boot when a drawn topic does not exist: fail, or warn and consume it as soon as it is
+	// created. Defaults to fail.
 	MissingTopics string `yaml:"missing_topics"`
 }
 

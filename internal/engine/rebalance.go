@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/karafgo/karafgo/callbacks"
@@ -114,9 +115,11 @@ func (r *runner) release(parts map[string][]int32, lost bool) {
 	stopping := r.stopping
 	r.mu.Unlock()
 	r.resize()
+	var told sync.WaitGroup // at once: how long a revoke takes must not grow with the number of its partitions
 	for _, a := range as {
-		r.ended(a, lost, stopping)
+		told.Go(func() { r.ended(a, lost, stopping) })
 	}
+	told.Wait()
 	given := callbacks.Partitions(parts)
 	if lost {
 		r.partitionsHook("OnLost", given, func(h callbacks.Hooks) partitionsFunc { return h.OnLost })
@@ -135,9 +138,9 @@ func (r *runner) drain(as []*assignment, lost bool) {
 		_ = r.committer.commitAndSeal(r.e.base, as, false) // nothing is sent
 	} else {
 		deadline := time.Now().Add(r.settings.RevokeDrain)
-		if !awaitWorkers(as, deadline, nil) {
+		if !awaitWorkers(as, deadline, r.abandoning) {
 			r.cut(as, offsets.ErrRevoked)
-			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), nil)
+			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), r.abandoning)
 		}
 		_ = r.committer.commitAndSeal(r.e.base, as, true) // told by its events; the records are delivered again
 	}

@@ -24,6 +24,8 @@ type runner struct {
 	budget    *budget
 	errors    *rate
 	ready     chan struct{} // closed when client is set
+	// abandoning is closed when a stop has waited long enough for handlers: a revoke under way waits no longer either.
+	abandoning chan struct{}
 
 	// known are the partitions that existed at boot, by topic. Others are new.
 	known map[kafka.TopicPartition]bool
@@ -57,15 +59,16 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 	}
 	r := &runner{
 		e: e, id: spec.ID, spec: spec, settings: gs,
-		routes:   map[string]*route{},
-		budget:   newBudget(gs.QueueBytes),
-		errors:   newRate(fetchErrorEvery),
-		ready:    make(chan struct{}),
-		known:    map[kafka.TopicPartition]bool{},
-		assigned: map[kafka.TopicPartition]*assignment{},
-		last:     map[kafka.TopicPartition]*assignment{},
-		epochs:   map[kafka.TopicPartition]int{},
-		pollDone: make(chan struct{}),
+		routes:     map[string]*route{},
+		budget:     newBudget(gs.QueueBytes),
+		errors:     newRate(fetchErrorEvery),
+		ready:      make(chan struct{}),
+		abandoning: make(chan struct{}),
+		known:      map[kafka.TopicPartition]bool{},
+		assigned:   map[kafka.TopicPartition]*assignment{},
+		last:       map[kafka.TopicPartition]*assignment{},
+		epochs:     map[kafka.TopicPartition]int{},
+		pollDone:   make(chan struct{}),
 	}
 	r.committer = newCommitter(r, gs.CommitInterval, gs.CommitThreshold)
 	for _, rs := range spec.Routes {

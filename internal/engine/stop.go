@@ -106,9 +106,12 @@ func (r *runner) stop(ctx context.Context, by stopDeadlines) bool {
 		}
 		clean = awaitWorkers(as, grace, nil)
 	}
+	close(r.abandoning)
+	var told sync.WaitGroup // at once, as on a revoke
 	for _, a := range as {
-		r.beforeStop(a)
+		told.Go(func() { r.beforeStop(a) })
 	}
+	told.Wait()
 	r.committer.stop()
 	last := context.WithoutCancel(ctx)
 	if ctx.Err() != nil {
@@ -129,8 +132,23 @@ func (r *runner) stop(ctx context.Context, by stopDeadlines) bool {
 	}
 	r.tasks.Wait()
 	r.groupHook("AfterStop", func(h callbacks.Hooks) func(context.Context, string) error { return h.AfterStop })
+	clean = clean && r.allReturned()
 	r.emit(callbacks.Stopped{Group: r.id, Clean: clean})
 	return clean
+}
+
+// allReturned reports whether the handlers of all epochs have returned, those abandoned by a revoke among them.
+func (r *runner) allReturned() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.last {
+		select {
+		case <-a.last():
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // beforeStop lets a per-partition handler finish its work; marks still count.

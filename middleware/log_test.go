@@ -1,0 +1,50 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/middleware"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+var _ = Describe("Log", func() {
+	run := func(ctx context.Context, level slog.Level, err error) string {
+		GinkgoHelper()
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level}))
+		h := consumer.Chain(consumer.BatchHandlerFunc(func(context.Context, *consumer.Batch) error { return err }), middleware.Log(middleware.Logger(logger)))
+		m := consumer.NewMessage(&kgo.Record{Topic: "orders", Partition: 2, Offset: 7, Key: []byte("secret"), Value: []byte("secret")}, nil)
+		got := h.HandleBatch(ctx, consumer.NewBatch([]consumer.Message{m}))
+		if err == nil {
+			Expect(got).NotTo(HaveOccurred())
+		} else {
+			Expect(got).To(BeIdenticalTo(err))
+		}
+		Expect(out.String()).NotTo(ContainSubstring("secret"))
+		return out.String()
+	}
+
+	It("logs success at debug", func() {
+		Expect(run(context.Background(), slog.LevelInfo, nil)).To(BeEmpty())
+		Expect(run(context.Background(), slog.LevelDebug, nil)).To(And(ContainSubstring("level=DEBUG msg=handled topic=orders partition=2 offset=7 attempt=1"), ContainSubstring("elapsed=")))
+	})
+
+	It("logs failure at warn", func() {
+		Expect(run(context.Background(), slog.LevelInfo, errors.New("boom"))).To(ContainSubstring(`level=WARN msg="handler failed" topic=orders partition=2 offset=7 attempt=1 error=boom`))
+	})
+
+	It("does not call an interrupted handler failed", func() {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(offsets.ErrRevoked)
+		Expect(run(ctx, slog.LevelInfo, context.Canceled)).To(BeEmpty())
+		Expect(run(ctx, slog.LevelDebug, context.Canceled)).To(ContainSubstring("handler interrupted"))
+	})
+})
