@@ -28,7 +28,7 @@ func TestProgramsCompile(t *testing.T) {
 		for _, block := range goBlock.FindAllStringSubmatch(string(text), -1) {
 			found++
 			// Inside the module, so that its requirements hold; the underscore keeps it out of ./... .
-			dir, err := os.MkdirTemp(root, "_snippet")
+			dir, err := os.MkdirTemp(root, "_snippet") //nolint:usetesting // not anywhere else
 			g.Expect(err).NotTo(HaveOccurred())
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			g.Expect(os.WriteFile(filepath.Join(dir, "main.go"), []byte(block[1]), 0o600)).To(Succeed())

@@ -34,6 +34,8 @@ type committer struct {
 	threshold int64
 
 	mu       sync.Mutex
+	ctx      context.Context //nolint:containedctx // of the loop's commits: a forced stop cuts off the one in flight
+	cancel   context.CancelFunc
 	kick     chan struct{}
 	quit     chan struct{}
 	done     chan struct{}
@@ -42,8 +44,9 @@ type committer struct {
 }
 
 func newCommitter(r *runner, interval time.Duration, threshold int) *committer {
+	ctx, cancel := context.WithCancel(r.e.base)
 	return &committer{
-		r: r, interval: interval, threshold: int64(threshold),
+		r: r, interval: interval, threshold: int64(threshold), ctx: ctx, cancel: cancel,
 		kick: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -75,17 +78,19 @@ func (c *committer) loop() {
 			return
 		}
 		next := c.interval
-		if err := c.commit(c.r.e.base, c.r.all()); err != nil {
+		if err := c.commit(c.ctx, c.r.all()); err != nil {
 			next = min(next, commitRetry)
 		}
 		timer.Reset(next)
 	}
 }
 
-// stop ends the loop; commits on request still work.
-func (c *committer) stop() {
+// stop ends the loop, after the commit in flight unless ctx ends, which forces; commits on request still work.
+func (c *committer) stop(ctx context.Context) {
+	defer context.AfterFunc(ctx, c.cancel)()
 	c.quitOnce.Do(func() { close(c.quit) })
 	<-c.done
+	c.cancel()
 }
 
 // commit stores what is done of the given assignments.

@@ -17,6 +17,7 @@ type attempts struct {
 	limit  time.Duration
 	clock  *clock
 	timer  *time.Timer
+	armed  atomic.Bool  // between arm and disarm
 	state  atomic.Int64 // when the record started, negative once its time ran out; 0 when none is running
 	live   atomic.Pointer[attemptContext]
 }
@@ -24,6 +25,7 @@ type attempts struct {
 func newAttempts(parent context.Context, limit time.Duration, c *clock) *attempts {
 	t := &attempts{parent: parent, limit: limit, clock: c}
 	t.renew()
+	t.timer = time.AfterFunc(limit, t.expire) // not armed: it does nothing before the first run
 	return t
 }
 
@@ -44,14 +46,12 @@ func (t *attempts) start() context.Context {
 
 // arm starts the watch for a run, disarm ends it.
 func (t *attempts) arm() {
-	if t.timer == nil {
-		t.timer = time.AfterFunc(t.limit, t.expire)
-		return
-	}
+	t.armed.Store(true)
 	t.timer.Reset(t.limit)
 }
 
 func (t *attempts) disarm() {
+	t.armed.Store(false)
 	t.timer.Stop()
 	if t.state.Swap(0) < 0 {
 		t.renew()
@@ -66,7 +66,9 @@ func (t *attempts) expire() {
 	case started < 0: // already told; the next start arms the timer
 		return
 	case started == 0:
-		t.timer.Reset(t.limit)
+		if t.armed.Load() { // else it fired while the run ended, and would go on for ever
+			t.timer.Reset(t.limit)
+		}
 		return
 	}
 	left := t.limit - time.Duration(int64(time.Since(t.clock.base))-started)

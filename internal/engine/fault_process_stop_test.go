@@ -58,7 +58,7 @@ func TestF83_StopWhileWaiting(t *testing.T) {
 		other := 1 - (<-busy.entered).Record.Partition
 		await(t, p.events, 1, func(e callbacks.Fetched) bool { return e.Partition == other })
 		stopped := make(chan error, 1)
-		go func() { stopped <- p.Stop(context.Background()) }()
+		go func() { stopped <- p.Stop(t.Context()) }()
 		await[callbacks.Stopping](t, p.events, 1)
 		busy.release()
 		g := NewWithT(t)
@@ -81,7 +81,7 @@ func TestF83_StopWhileWaiting(t *testing.T) {
 		p := c.run(t, each("a", consumer.HandlerFunc(stuck.wait)), withConfig(func(cfg *config.Config) { cfg.Fetch.MaxBufferedBytes = 1 << 20 }))
 		await(t, p.events, 1, func(e callbacks.Paused) bool { return e.Reason != callbacks.PausedUser })
 		stopped := make(chan error, 1)
-		go func() { stopped <- p.Stop(context.Background()) }()
+		go func() { stopped <- p.Stop(t.Context()) }()
 		await[callbacks.Stopping](t, p.events, 1)
 		stuck.release()
 		NewWithT(t).Expect(<-stopped).To(Succeed())
@@ -97,7 +97,6 @@ func TestF83_StopWhileTheBrokerRefuses(t *testing.T) {
 		"offset fetch": {Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed, TopLevel: true},
 		"start":        {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "a", Err: kerr.TopicAuthorizationFailed},
 		"join":         {Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorNotAvailable, TopLevel: true},
-		"sync":         {Keys: []kmsg.Key{kmsg.SyncGroup}, Err: kerr.RebalanceInProgress, TopLevel: true},
 		"fetch":        {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Err: kerr.NotLeaderForPartition},
 		"commit":       {Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "a", Err: kerr.CoordinatorLoadInProgress},
 	} {
@@ -111,11 +110,45 @@ func TestF83_StopWhileTheBrokerRefuses(t *testing.T) {
 			p := c.run(t, each("a", newJournal().handler("m")))
 			g := NewWithT(t)
 			g.Eventually(refusing.Hits, patience).Should(BeNumerically(">=", 2))
-			g.Expect(p.Stop(context.Background())).To(Succeed())
+			g.Expect(p.Stop(t.Context())).To(Succeed())
 			refusing.Remove()
-			g.Expect(c.committed("g", "a", 0)).To(Or(BeEquivalentTo(-1), BeEquivalentTo(0), BeEquivalentTo(10)), "none, or what is true")
+			g.Expect(c.committed("g", "a", 0)).To(Or(BeNumerically("<", 0), BeEquivalentTo(0), BeEquivalentTo(10)), "none, or what is true")
 		})
 	}
+}
+
+// F83: a join that does not come to its end is left behind by a forced stop: the broker holds it while another member drains, or sends
+// the member back to the start for ever.
+func TestF83_ForcedStopWhileJoining(t *testing.T) {
+	t.Parallel()
+	t.Run("held", func(t *testing.T) {
+		t.Parallel()
+		c := newCluster(t)
+		c.topic("a", 2)
+		c.produce("a", 0, 1)
+		c.produce("a", 1, 1)
+		stuck := newGate()
+		defer stuck.release()
+		eager := withConfig(func(cfg *config.Config) { cfg.Group.Balancers, cfg.Group.Drain = []string{"range"}, time.Minute })
+		first := c.run(t, each("a", consumer.HandlerFunc(stuck.wait)), eager)
+		<-stuck.entered
+		<-stuck.entered
+		joining := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Observe: true, Count: -1})
+		second := c.run(t, each("a", newJournal().handler("second")), eager)
+		NewWithT(t).Eventually(joining.Hits, patience).Should(BeNumerically(">=", 2))
+		NewWithT(t).Eventually(func() bool { return first.Status()[0].State == "closing" }, patience).Should(BeTrue())
+		second.kill()
+		NewWithT(t).Expect(of[callbacks.Revoked](first.events)).To(BeEmpty(), "the first still drains")
+	})
+	t.Run("sent back", func(t *testing.T) {
+		t.Parallel()
+		c := newCluster(t)
+		c.topic("a", 1)
+		refusing := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SyncGroup}, Err: kerr.RebalanceInProgress, TopLevel: true, Count: -1})
+		p := c.run(t, each("a", newJournal().handler("m")))
+		NewWithT(t).Eventually(refusing.Hits, patience).Should(BeNumerically(">=", 2))
+		p.kill()
+	})
 }
 
 // F83: the cluster is gone, and there is work that cannot be committed and outputs that cannot be sent.
@@ -145,7 +178,7 @@ func TestF83_StopWithTheClusterGone(t *testing.T) {
 			return nil
 		}), withSettings(func(s *engine.Settings) { s.Drain, s.Grace = 50*time.Millisecond, 50*time.Millisecond }))
 		j.awaitRecords(t, 1)
-		err := p.Stop(context.Background())
+		err := p.Stop(t.Context())
 		NewWithT(t).Expect(err).To(Or(Succeed(), MatchError(engine.ErrForced)))
 		NewWithT(t).Expect(of(p.events, func(e callbacks.Committed) bool { return e.Offset > 0 })).To(BeEmpty())
 	})
@@ -160,14 +193,14 @@ func TestF84_ConcurrentStops(t *testing.T) {
 	for range 20 {
 		p := c.prepare(t, each("a", newJournal().handler("m")))
 		results := make(chan error, 9)
-		go func() { results <- p.Start(context.Background()) }()
+		go func() { results <- p.Start(t.Context()) }()
 		for range 8 {
-			go func() { results <- p.Stop(context.Background()) }()
+			go func() { results <- p.Stop(t.Context()) }()
 		}
 		for range 9 {
 			NewWithT(t).Expect(<-results).To(Or(Succeed(), MatchError(engine.ErrStopped)))
 		}
-		NewWithT(t).Expect(p.Stop(context.Background())).To(Succeed())
+		NewWithT(t).Expect(p.Stop(t.Context())).To(Succeed())
 		NewWithT(t).Expect(p.Status()).To(BeEmpty())
 	}
 }
@@ -188,7 +221,7 @@ func TestF85_HundredRebalances(t *testing.T) {
 		for range n {
 			before := len(of[callbacks.Assigned](p.events))
 			other := c.prepare(t, each("a", j.handler("comes and goes")))
-			g.Expect(other.Start(context.Background())).To(Succeed())
+			g.Expect(other.Start(t.Context())).To(Succeed())
 			await[callbacks.Assigned](t, other.events, 2)
 			for id := range int32(4) {
 				c.produce("a", id, 1)

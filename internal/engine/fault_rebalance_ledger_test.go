@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +49,7 @@ func (c *cluster) newLedger(topic string) *ledger {
 	return l
 }
 
-func (l *ledger) breach(format string, args ...any) {
+func (l *ledger) breachf(format string, args ...any) {
 	l.broken = append(l.broken, fmt.Sprintf(format, args...))
 }
 
@@ -64,14 +63,14 @@ func (l *ledger) commit(req *kmsg.OffsetCommitRequest) {
 		}
 		for _, p := range t.Partitions {
 			if p.Offset > l.next[p.Partition] {
-				l.breach("I1: %d of partition %d was committed, only those below %d are done", p.Offset, p.Partition, l.next[p.Partition])
+				l.breachf("I1: %d of partition %d was committed, only those below %d are done", p.Offset, p.Partition, l.next[p.Partition])
 			}
 			if p.Offset < l.commits[p.Partition] {
-				l.breach("I3: the offset of partition %d went back from %d to %d", p.Partition, l.commits[p.Partition], p.Offset)
+				l.breachf("I3: the offset of partition %d went back from %d to %d", p.Partition, l.commits[p.Partition], p.Offset)
 			}
 			l.commits[p.Partition] = max(l.commits[p.Partition], p.Offset)
 			if owner := l.owner[p.Partition]; owner == "" || !strings.HasPrefix(req.MemberID, owner+"-") {
-				l.breach("I3: %s committed %d of partition %d, its owner is %q", req.MemberID, p.Offset, p.Partition, owner)
+				l.breachf("I3: %s committed %d of partition %d, its owner is %q", req.MemberID, p.Offset, p.Partition, owner)
 			}
 		}
 	}
@@ -88,7 +87,7 @@ func (l *ledger) member(name string) callbacks.Listener {
 				return
 			}
 			if other := l.owner[e.Partition]; other != "" {
-				l.breach("I2: partition %d was granted to %s while %s had it", e.Partition, name, other)
+				l.breachf("I2: partition %d was granted to %s while %s had it", e.Partition, name, other)
 			}
 			l.owner[e.Partition] = name
 		case callbacks.Revoked:
@@ -96,7 +95,7 @@ func (l *ledger) member(name string) callbacks.Listener {
 				delete(l.owner, e.Partition)
 			}
 		case callbacks.Unassigned:
-			l.breach("records of partition %d were polled and not assigned", e.Partition)
+			l.breachf("records of partition %d were polled and not assigned", e.Partition)
 		}
 	})
 }
@@ -108,7 +107,7 @@ func (l *ledger) handler(h consumer.Handler) consumer.Handler {
 		l.mu.Lock()
 		l.running[p]++
 		if l.running[p] > 1 {
-			l.breach("I2: two handlers at once in partition %d, offset %d", p, m.Offset)
+			l.breachf("I2: two handlers at once in partition %d, offset %d", p, m.Offset)
 		}
 		l.mu.Unlock()
 		var err error
@@ -133,7 +132,7 @@ func (l *ledger) enter(p int32, offset int64) {
 	case offset < next:
 		l.repeated++
 	default:
-		l.breach("I1, I2: partition %d went from offset %d to %d", p, next, offset)
+		l.breachf("I1, I2: partition %d went from offset %d to %d", p, next, offset)
 	}
 }
 
@@ -158,19 +157,6 @@ func (l *ledger) expectClean(t *testing.T) (repeated int) {
 	defer l.mu.Unlock()
 	NewWithT(t).Expect(l.broken[:min(len(l.broken), 5)]).To(BeEmpty())
 	return l.repeated
-}
-
-// owned names the partitions of a member.
-func (l *ledger) owned(name string) (ids []int32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p, owner := range l.owner {
-		if owner == name {
-			ids = append(ids, p)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // join runs a member of group g that consumes the ledger's topic.

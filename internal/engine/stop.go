@@ -112,13 +112,10 @@ func (r *runner) stop(ctx context.Context, by stopDeadlines) bool {
 		told.Go(func() { r.beforeStop(a) })
 	}
 	told.Wait()
-	r.committer.stop()
-	last := context.WithoutCancel(ctx)
-	if ctx.Err() != nil {
-		var cancel context.CancelFunc
-		last, cancel = context.WithTimeout(last, forcedCommit)
-		defer cancel()
-	}
+	last, cut := context.WithCancel(context.WithoutCancel(ctx)) // forced, also while it runs, it has forcedCommit left
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(forcedCommit, cut) })()
+	r.committer.stop(ctx)
 	_ = r.committer.commitAndSeal(last, as, true) // told by its events; the records are delivered again
 
 	leave, cancel := context.WithTimeout(last, commitTimeout)

@@ -27,10 +27,10 @@ func TestVirtualF83_ForcedStopDuringARevokeIsBounded(t *testing.T) {
 		first := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
 			stuck.hold(m)
 			return nil
-		})), connect, withConfig(real))
+		})), connect, withConfig(realTimeouts))
 		<-stuck.entered
 		<-stuck.entered
-		second := c.run(t, each("a", newJournal().handler("second")), connect, withConfig(real))
+		second := c.run(t, each("a", newJournal().handler("second")), connect, withConfig(realTimeouts))
 		g := NewWithT(t)
 		g.Eventually(func() (closing int) {
 			for _, s := range first.Status() {
@@ -40,7 +40,7 @@ func TestVirtualF83_ForcedStopDuringARevokeIsBounded(t *testing.T) {
 			}
 			return closing
 		}, patience).Should(Equal(1))
-		forced, cancel := context.WithCancel(context.Background())
+		forced, cancel := context.WithCancel(t.Context())
 		cancel()
 		stopping := time.Now()
 		g.Expect(first.Stop(forced)).To(MatchError(engine.ErrForced))
@@ -60,12 +60,12 @@ func TestVirtualF83_StopAfterAnAbandonedHandlerIsForced(t *testing.T) {
 		p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
 			stuck.hold(m)
 			return nil
-		})), connect, withConfig(real))
+		})), connect, withConfig(realTimeouts))
 		<-stuck.entered
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.UnknownMemberID})
 		await[callbacks.Positioned](t, p.events, 2)
 		stopping := time.Now()
-		err := p.Stop(context.Background())
+		err := p.Stop(t.Context())
 		t.Log("took", time.Since(stopping), err)
 		g := NewWithT(t)
 		g.Expect(err).To(MatchError(engine.ErrForced), "the handler of the lost epoch still runs")

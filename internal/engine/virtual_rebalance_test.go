@@ -27,8 +27,8 @@ import (
 	"github.com/karafgo/karafgo/router"
 )
 
-// real are the defaults, but for the client's name.
-func real(cfg *config.Config) {
+// realTimeouts are the defaults, but for the client's name.
+func realTimeouts(cfg *config.Config) {
 	id := cfg.Kafka.ClientID
 	defaults(cfg)
 	cfg.Kafka.ClientID = id
@@ -54,12 +54,12 @@ func TestVirtualF04_RevokeIsHeldForTheDrainBudgetAndNoLonger(t *testing.T) {
 		first := l.join(t, c, "first", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
 			stuck.hold(m) // ignores its context
 			return errHandler
-		}), connect, withConfig(real))
+		}), connect, withConfig(realTimeouts))
 		for range 4 {
 			<-stuck.entered
 		}
 		joined := time.Now()
-		second := l.join(t, c, "second", nil, connect, withConfig(real))
+		second := l.join(t, c, "second", nil, connect, withConfig(realTimeouts))
 		await[callbacks.Revoked](t, first.events, 2)
 		held := time.Since(joined)
 		g := NewWithT(t)
@@ -95,10 +95,10 @@ func TestVirtualF10_BackOffSurvivesARebalanceToTheMillisecond(t *testing.T) {
 				return consumer.RetryAfter(wait, errHandler)
 			}
 			return nil
-		}), connect, withConfig(real))
+		}), connect, withConfig(realTimeouts))
 		await[callbacks.Retried](t, first.events, 2)
 		time.Sleep(wait / 3) // virtual
-		second := l.join(t, c, "second", nil, connect, withConfig(real))
+		second := l.join(t, c, "second", nil, connect, withConfig(realTimeouts))
 		moved := await[callbacks.Revoked](t, first.events, 1)[0].Partition
 		kept := 1 - moved
 		await(t, second.events, 1, func(e callbacks.Handled) bool { return e.Last == 2 })
@@ -141,7 +141,7 @@ func TestVirtualF15_HooksOfManyPartitionsAreBoundedTogether(t *testing.T) {
 			r.Group("g", func(g *router.Group) {
 				g.Topic("a").EachPartition(func(consumer.Partition) consumer.Handler { return clinging{hold} })
 			})
-		}, connect, withConfig(real), withSettings(func(s *engine.Settings) {
+		}, connect, withConfig(realTimeouts), withSettings(func(s *engine.Settings) {
 			s.Hooks = append(s.Hooks, callbacks.Hooks{OnRevoked: func(context.Context, string, callbacks.Partitions) error {
 				<-hold
 				return nil
@@ -150,7 +150,7 @@ func TestVirtualF15_HooksOfManyPartitionsAreBoundedTogether(t *testing.T) {
 		await[callbacks.Positioned](t, first.events, parts)
 		joined := time.Now()
 		second := c.run(t, each("a", newJournal().handler("second")), connect,
-			withConfig(func(cfg *config.Config) { real(cfg); cfg.Group.Balancers = []string{config.CooperativeSticky} }))
+			withConfig(func(cfg *config.Config) { realTimeouts(cfg); cfg.Group.Balancers = []string{config.CooperativeSticky} }))
 		await[callbacks.Assigned](t, second.events, parts/2)
 		g := NewWithT(t)
 		g.Expect(time.Since(joined)).To(BeNumerically("<", config.Default().Group.RebalanceTimeout))
@@ -173,7 +173,7 @@ func TestVirtualF17_KickedMemberCannotCommitAndRejoins(t *testing.T) {
 		// A drain longer than the rebalance gets a member kicked.
 		greedy := func(name string) option {
 			return withConfig(func(cfg *config.Config) {
-				real(cfg)
+				realTimeouts(cfg)
 				cfg.Kafka.ClientID = name
 				cfg.Group.Balancers = []string{config.Range}
 				cfg.Group.Drain = time.Hour
@@ -259,14 +259,14 @@ func TestVirtualF21_IdleMemberTakesOverFromADeadOne(t *testing.T) {
 		c.topic("a", 1)
 		j := newJournal()
 		m := &mortal{dial: dial}
-		first := c.run(t, each("a", j.handler("first")), withConfig(real),
+		first := c.run(t, each("a", j.handler("first")), withConfig(realTimeouts),
 			withConnector(func(k *kafka.Cluster) kafka.Connector { return k.WithDialer(m.connect) }))
 		await[callbacks.Positioned](t, first.events, 1)
 		c.produce("a", 0, 10)
 		j.awaitRecords(t, 10)
 		g := NewWithT(t)
 		g.Eventually(func() int64 { return c.committed("g", "a", 0) }, patience).Should(BeEquivalentTo(10))
-		second := c.run(t, each("a", j.handler("second")), withConfig(real),
+		second := c.run(t, each("a", j.handler("second")), withConfig(realTimeouts),
 			withConnector(func(k *kafka.Cluster) kafka.Connector { return k.WithDialer(dial) }))
 		await(t, second.events, 1, func(e callbacks.Joined) bool { return e.Partitions == 0 })
 		g.Expect(of[callbacks.Assigned](second.events)).To(BeEmpty())
@@ -291,7 +291,7 @@ func TestVirtualF07_RefusedCommitsAreRepeatedInMeasure(t *testing.T) {
 	virtually(t, func(t *testing.T, c *cluster, connect option) {
 		c.topic("a", 1)
 		l := c.newLedger("a")
-		p := l.join(t, c, "first", nil, connect, withConfig(real))
+		p := l.join(t, c, "first", nil, connect, withConfig(realTimeouts))
 		await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 0 })
 		refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "a", Err: kerr.RebalanceInProgress, Count: -1})
 		c.produce("a", 0, 100)
@@ -315,7 +315,7 @@ func TestVirtualF38_UnreadableOffsetIsAskedForInMeasure(t *testing.T) {
 	virtually(t, func(t *testing.T, c *cluster, connect option) {
 		c.topic("a", 1)
 		l := c.newLedger("a")
-		before := l.join(t, c, "first", nil, connect, withConfig(real))
+		before := l.join(t, c, "first", nil, connect, withConfig(realTimeouts))
 		await[callbacks.Positioned](t, before.events, 1)
 		c.produce("a", 0, 100)
 		g := NewWithT(t)
@@ -331,7 +331,7 @@ func TestVirtualF38_UnreadableOffsetIsAskedForInMeasure(t *testing.T) {
 			what := fault.Err.Message
 			fault.Keys, fault.Count = []kmsg.Key{kmsg.OffsetFetch}, -1
 			fetched := c.Fault(fault)
-			p := l.join(t, c, "second", nil, connect, withConfig(real))
+			p := l.join(t, c, "second", nil, connect, withConfig(realTimeouts))
 			const down = 10 * time.Minute
 			time.Sleep(down) // virtual
 			g.Expect(fetched.Hits()).To(BeNumerically(">", 10), what)

@@ -105,11 +105,13 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 		kgo.OnOffsetsFetched(m.fetched),
 		kgo.AdjustFetchOffsetsFn(m.adjust),
 	)
-	cl, err := kgo.NewClient(opts...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cl, err := kgo.NewClient(append(opts, kgo.WithContext(ctx))...)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("configure client: %w", err)
 	}
-	m.Client, m.admin = cl, kadm.NewClient(cl)
+	m.Client, m.admin, m.cancel = cl, kadm.NewClient(cl), cancel
 	return m, nil
 }
 
@@ -121,6 +123,7 @@ type member struct {
 	group  string
 	cb     Callbacks
 	answer int64
+	cancel context.CancelFunc
 
 	mu   sync.Mutex
 	read map[TopicPartition]Committed // of the offset fetch in progress
@@ -301,5 +304,9 @@ func (m *member) Leave(ctx context.Context) error {
 	return nil
 }
 
-// Close implements Consumer.
-func (m *member) Close() { m.CloseAllowingRebalance() }
+// Close implements Consumer. A join that the broker holds, for as long as other members take to rejoin, would hold it up too: kgo
+// waits for it unless the client's context ends. Whoever wants to leave in order calls Leave before.
+func (m *member) Close() {
+	m.cancel()
+	m.CloseAllowingRebalance()
+}
