@@ -89,7 +89,7 @@ func client(name, addr string, records int, profile string) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if err := pprof.StartCPUProfile(f); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func client(name, addr string, records int, profile string) error {
 	cpu1, rss := cpuSeconds()
 	runtime.ReadMemStats(&m1)
 	return json.NewEncoder(os.Stdout).Encode(sample{
-		Client: name, Records: records, Wall: wall, CPU: cpu1 - cpu0, Mallocs: m1.Mallocs - m0.Mallocs, RSS: rss,
+		Client: name, Records: records, Wall: wall, CPU: cpu1 - cpu0, Mallocs: m1.Mallocs - m0.Mallocs, RSS: rss, Touched: touched,
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -33,6 +34,7 @@ type sample struct {
 	CPU     float64 `json:"cpu_seconds"`
 	Mallocs uint64  `json:"mallocs"`
 	RSS     float64 `json:"rss_mib"`
+	Touched int64   `json:"touched"`
 }
 
 // row is a line of results.json.
@@ -100,7 +102,8 @@ func drive(rounds, records int, gogcs []string, out, profile string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "GOGC\tclient\tCPU ns/record\tCPU ratio\tthroughput ratio\tallocations/record\tRSS MiB\t")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.3f\t%.3f\t%.4f\t%.0f\t\n", r.GOGC, r.Client, r.NanosPerRecord, r.CPU, r.Throughput, r.AllocsPerRecord, r.RSS)
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.3f\t%.3f\t%.4f\t%.0f\t\n",
+			r.GOGC, r.Client, r.NanosPerRecord, r.CPU, r.Throughput, r.AllocsPerRecord, r.RSS)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -112,7 +115,7 @@ func drive(rounds, records int, gogcs []string, out, profile string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, append(data, '\n'), 0o644)
+	return os.WriteFile(out, append(data, '\n'), 0o600)
 }
 
 func summarise(rounds [][]sample, records int) []row {
@@ -169,7 +172,7 @@ func median(values []float64) float64 {
 }
 
 func startBroker(records int) (addr string, stop func(), err error) {
-	cmd := exec.Command(os.Args[0], "-child", "broker", "-records", fmt.Sprint(records))
+	cmd := exec.Command(os.Args[0], "-child", "broker", "-records", strconv.Itoa(records)) //nolint:gosec,noctx // itself
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -195,11 +198,11 @@ func startBroker(records int) (addr string, stop func(), err error) {
 }
 
 func runClient(name, addr string, records int, gogc, profile string) (s sample, err error) {
-	args := []string{"-child", name, "-addr", addr, "-records", fmt.Sprint(records)}
+	args := []string{"-child", name, "-addr", addr, "-records", strconv.Itoa(records)}
 	if profile == name {
 		args = append(args, "-cpuprofile", name+".pprof")
 	}
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(os.Args[0], args...) //nolint:gosec,noctx // itself
 	cmd.Env = append(os.Environ(), "GOGC="+gogc)
 	cmd.Stderr = os.Stderr
 	data, err := cmd.Output()

@@ -9,34 +9,123 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/karafgo/karafgo/framework"
 )
 
-var goBlock = regexp.MustCompile("(?s)```go\n(package .*?)```")
+var (
+	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+	link  = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+)
 
-// TestProgramsCompile compiles every whole program of the README and the guide.
+// around makes a program of a block that is only a part of one. What it may use is here.
+const around = `package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/framework"
+	"github.com/karafgo/karafgo/router"
+)
+
+var (
+	_ context.Context
+	_ = time.Second
+	_ = router.Skip
+	_ = framework.Main
+	_ callbacks.Blocked
+)
+
+func routes(*router.Router)             {}
+func page(string, ...any)               {}
+func forget(callbacks.Partitions) error { return nil }
+
+func part(g *router.Group, h consumer.Handler) {
+`
+
+func pages(g *WithT) map[string]string {
+	files, err := filepath.Glob("*.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	texts := map[string]string{}
+	for _, file := range append(files, "../../README.md") {
+		text, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		texts[file] = string(text)
+	}
+	return texts
+}
+
+func blocks(text, language string) []string {
+	var found []string
+	for _, m := range block.FindAllStringSubmatch(text, -1) {
+		if m[1] == language {
+			found = append(found, m[2])
+		}
+	}
+	return found
+}
+
+// Every block of Go in the README and the guide compiles: whole programs as they are, parts of one inside around.
 func TestProgramsCompile(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	root, err := filepath.Abs("../..")
+	// Inside the module, so that its requirements hold; the underscore keeps it out of ./... .
+	build, err := filepath.Abs("../../build")
 	g.Expect(err).NotTo(HaveOccurred())
-	pages, err := filepath.Glob("*.md")
-	g.Expect(err).NotTo(HaveOccurred())
-	found := 0
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
-		text, err := os.ReadFile(page)
-		g.Expect(err).NotTo(HaveOccurred())
-		for _, block := range goBlock.FindAllStringSubmatch(string(text), -1) {
-			found++
-			// Inside the module, so that its requirements hold; the underscore keeps it out of ./... .
-			dir, err := os.MkdirTemp(root, "_snippet") //nolint:usetesting // not anywhere else
+	g.Expect(os.MkdirAll(build, 0o750)).To(Succeed())
+	programs, parts := 0, 0
+	for page, text := range pages(g) {
+		for _, code := range blocks(text, "go") {
+			if strings.HasPrefix(code, "package ") {
+				programs++
+			} else {
+				parts++
+				code = around + code + "}\n\nfunc main() { part(nil, nil) }\n"
+			}
+			dir, err := os.MkdirTemp(build, "_snippet")
 			g.Expect(err).NotTo(HaveOccurred())
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			g.Expect(os.WriteFile(filepath.Join(dir, "main.go"), []byte(block[1]), 0o600)).To(Succeed())
+			g.Expect(os.WriteFile(filepath.Join(dir, "main.go"), []byte(code), 0o600)).To(Succeed())
 			cmd := exec.CommandContext(t.Context(), "go", "vet", ".")
 			cmd.Dir = dir
 			out, err := cmd.CombinedOutput()
 			g.Expect(err).NotTo(HaveOccurred(), "%s: %s", page, strings.TrimSpace(string(out)))
 		}
 	}
-	g.Expect(found).To(BeNumerically(">=", 2))
+	g.Expect(programs).To(BeNumerically(">=", 2), "programs found")
+	g.Expect(parts).To(BeNumerically(">=", 2), "parts of programs found")
+}
+
+// Every block of YAML is a configuration file that loads.
+func TestConfigurationsLoad(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	found := 0
+	for page, text := range pages(g) {
+		for _, yaml := range blocks(text, "yaml") {
+			found++
+			file := filepath.Join(t.TempDir(), "karafgo.yaml")
+			g.Expect(os.WriteFile(file, []byte(yaml), 0o600)).To(Succeed())
+			_, err := framework.LoadConfig(file)
+			g.Expect(err).NotTo(HaveOccurred(), page)
+		}
+	}
+	g.Expect(found).To(BeNumerically(">=", 1), "configurations found")
+}
+
+// Every link into the repository leads somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	found := 0
+	for page, text := range pages(g) {
+		for _, m := range link.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+			found++
+			g.Expect(filepath.Join(filepath.Dir(page), m[1])).To(Or(BeARegularFile(), BeADirectory()), "link in %s", page)
+		}
+	}
+	g.Expect(found).To(BeNumerically(">=", 10), "links found")
 }

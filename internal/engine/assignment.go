@@ -30,6 +30,7 @@ type assignment struct {
 	route *route
 	tp    kafka.TopicPartition
 	epoch int
+	grant int // the epoch of the first assignment of this grant: a seek makes further ones
 
 	// ctx is the parent of the handler's contexts. Its cause tells why it ended: ErrRevoked or ErrStopping.
 	ctx    context.Context //nolint:containedctx // the assignment's lifetime is what this context stands for
@@ -75,7 +76,7 @@ type progress struct {
 
 func newAssignment(r *runner, rt *route, tp kafka.TopicPartition, epoch int, prev <-chan struct{}, h consumer.Handler) *assignment {
 	a := &assignment{
-		r: r, route: rt, tp: tp, epoch: epoch, prev: prev,
+		r: r, route: rt, tp: tp, epoch: epoch, grant: epoch, prev: prev,
 		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
 		taken: make(chan struct{}, 1), committed: -1, fetched: -1, handler: h,
 	}
@@ -210,25 +211,43 @@ func (a *assignment) mark(offset int64, through bool) error {
 	return nil
 }
 
-// partition is the face that an assignment shows to users.
-type partition struct{ a *assignment }
+// partition is the face that an assignment shows to users. The one that a factory was given stands for the whole grant: a Seek within it
+// makes another assignment, and the handler stays. The one that a message has stands for the message's epoch.
+type partition struct {
+	a       *assignment
+	granted bool
+}
+
+// now is the assignment that the partition stands for.
+func (p partition) now() *assignment {
+	if !p.granted {
+		return p.a
+	}
+	if current := p.a.r.find(p.a.tp); current != nil && current.grant == p.a.grant {
+		return current
+	}
+	return p.a
+}
 
 func (p partition) Group() string { return p.a.r.id }
 func (p partition) Topic() string { return p.a.tp.Topic }
 func (p partition) ID() int32     { return p.a.tp.Partition }
-func (p partition) Epoch() int    { return p.a.epoch }
+func (p partition) Epoch() int    { return p.now().epoch }
 
 func (p partition) Pause() {
-	if !p.a.paused.Swap(true) {
-		p.a.r.emit(callbacks.Paused{Where: p.a.where(), Reason: callbacks.PausedUser})
+	if a := p.now(); !a.paused.Swap(true) {
+		a.r.emit(callbacks.Paused{Where: a.where(), Reason: callbacks.PausedUser})
 	}
 }
 
 func (p partition) Resume() {
-	if p.a.paused.Swap(false) {
-		p.a.r.emit(callbacks.Resumed{Where: p.a.where(), Reason: callbacks.PausedUser})
-		p.a.signal()
+	if a := p.now(); a.paused.Swap(false) {
+		a.r.emit(callbacks.Resumed{Where: a.where(), Reason: callbacks.PausedUser})
+		a.signal()
 	}
 }
 
-func (p partition) Seek(ctx context.Context, offset int64) error { return p.a.r.seek(ctx, p.a, offset) }
+func (p partition) Seek(ctx context.Context, offset int64) error {
+	a := p.now()
+	return a.r.seek(ctx, a, offset)
+}

@@ -18,7 +18,7 @@ type delivery struct {
 }
 
 func (d *delivery) Attempt() int                 { return d.attempt }
-func (d *delivery) Assigned() consumer.Partition { return partition{d.w.a} }
+func (d *delivery) Assigned() consumer.Partition { return partition{a: d.w.a} }
 
 func (d *delivery) Mark(rec *kgo.Record, through bool) error { return d.w.a.mark(rec.Offset, through) }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,51 +52,11 @@ func TestF58_RecordLargerThanAllMemory(t *testing.T) {
 	g.Expect(now).To(BeZero())
 }
 
-// F59 in full: a gigabyte over 50 partitions, handlers that are stuck, then slow. The resident size is logged.
-func TestF59_MemoryIsBoundedInFull(t *testing.T) {
-	if os.Getenv("KARAFGO_TEST_FULL") != "1" {
-		t.Skip("set KARAFGO_TEST_FULL=1: it moves a gigabyte")
-	}
-	const parts, perPart, size, limit = 50, 200, 100 << 10, 64 << 20
-	c := newCluster(t)
-	c.topic("a", parts)
-	value := make([]byte, size) // compresses well: the broker holds next to nothing, the consumer all of it
-	for p := range int32(parts) {
-		recs := make([]*kgo.Record, perPart)
-		for i := range recs {
-			recs[i] = &kgo.Record{Topic: "a", Partition: p, Value: value}
-		}
-		c.send(recs...)
-	}
-	g := NewWithT(t)
-	t.Logf("resident before: %s", resident())
-	stuck := newGate()
-	defer stuck.release()
-	var handled atomic.Int64
-	p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
-		if m.Offset == 0 {
-			stuck.hold(m)
-		}
-		if n := handled.Add(1); n%1000 == 0 {
-			t.Logf("resident after %d records: %s", n, resident())
-		}
-		return nil
-	})), withConfig(func(cfg *config.Config) { cfg.Fetch.MaxBufferedBytes = limit }))
-	for range 20 {
-		<-stuck.entered
-	}
-	t.Logf("resident with handlers stuck: %s", resident())
-	stuck.release()
-	await(t, p.events, parts, func(e callbacks.Committed) bool { return e.Offset == perPart })
-	p.stop()
-	now, peak := p.Buffered("g")
-	t.Logf("most that queues held: %d MiB of %d", peak>>20, limit>>20)
-	g.Expect(peak).To(BeNumerically("<=", limit))
-	g.Expect(now).To(BeZero())
-}
-
-// resident is what the system says this process has in memory.
+// resident is what the system says this process has in memory, and what of it is alive.
 func resident() string {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return "unknown"
@@ -103,7 +64,7 @@ func resident() string {
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if v, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			return strings.TrimSpace(v)
+			return fmt.Sprintf("%s, alive %d MiB", strings.TrimSpace(v), m.HeapAlloc>>20)
 		}
 	}
 	return "unknown"

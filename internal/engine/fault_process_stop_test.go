@@ -207,9 +207,6 @@ func TestF84_ConcurrentStops(t *testing.T) {
 
 // F85: a hundred rebalances, with records and handlers of every kind under way, leave nothing behind.
 func TestF85_HundredRebalances(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	c := newCluster(t)
 	c.topic("a", 4)
 	g := NewWithT(t)

@@ -61,7 +61,7 @@ func (r *runner) makeHandler(a *assignment) {
 		return
 	}
 	r.hook("EachPartition", func(context.Context) error {
-		h := factory(partition{a})
+		h := factory(partition{a: a, granted: true})
 		a.mu.Lock()
 		a.handler = h
 		a.mu.Unlock()

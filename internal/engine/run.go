@@ -154,7 +154,7 @@ func (w *worker) pace(perRecord int64) {
 	w.a.queue.detach()
 	if w.rest != nil {
 		w.rest.detach(w.from, w.from)
-	} else if len(w.held) == 1 {
+	} else if len(w.held) == 1 && !w.batching() { // a batch window is not its slab: positions in one mean nothing in the other
 		w.held[0].detach(min(w.base, w.seg, w.i), w.i)
 		w.recs = w.held[0].recs
 	}

@@ -209,6 +209,7 @@ func (w *worker) drop() {
 	for _, s := range w.held {
 		s.release()
 	}
+	clear(w.held) // else the last slab stays alive while the partition is idle
 	w.held = w.held[:0]
 	switch {
 	case w.borrowed:
