@@ -3,6 +3,9 @@ package devbroker
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -18,6 +21,15 @@ type settings struct {
 
 // Option configures a broker.
 type Option func(*settings)
+
+// Topics makes topics: partitions by name.
+func Topics(partitions map[string]int32) Option {
+	return func(s *settings) {
+		for _, name := range slices.Sorted(maps.Keys(partitions)) {
+			Topic(name, int(partitions[name]))(s)
+		}
+	}
+}
 
 // Topic makes a topic.
 func Topic(name string, partitions int) Option {
@@ -56,7 +68,7 @@ func Brokers(n int) Option {
 	}
 }
 
-// AutoCreate creates topics when they are first asked for.
+// AutoCreate creates topics, of 10 partitions, when a client that allows it first asks for them. Defaults to refusing unknown topics.
 func AutoCreate() Option { return func(s *settings) { s.autoCreate = true } }
 
 // leastSession lets tests have short sessions; the broker's own limit is 6 s, as Kafka's.
@@ -76,6 +88,10 @@ func Start(opts ...Option) (*Broker, error) {
 	if err := errors.Join(s.errs...); err != nil {
 		return nil, fmt.Errorf("start embedded broker: %w", err)
 	}
+	if last := s.port + s.brokers - 1; s.port > 0 && last > mostPort {
+		return nil, fmt.Errorf("start embedded broker: port %d with %d brokers: the last would be %d, want at most %d",
+			s.port, s.brokers, last, mostPort)
+	}
 	all := append([]kfake.Opt{kfake.NumBrokers(s.brokers), kfake.GroupMinSessionTimeout(leastSession)}, s.topics...)
 	if s.autoCreate {
 		all = append(all, kfake.AllowAutoTopicCreation())
@@ -88,13 +104,16 @@ func Start(opts ...Option) (*Broker, error) {
 		all = append(all, kfake.Ports(ports...))
 	}
 	cluster, err := kfake.NewCluster(all...)
+	if errors.Is(err, syscall.EADDRINUSE) && s.port > 0 {
+		return nil, fmt.Errorf("start embedded broker: %w: choose another with Port, or leave it out for a free one", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start embedded broker: %w", err)
 	}
 	return &Broker{cluster: cluster}, nil
 }
 
-// Addrs returns host:port of every broker.
+// Addrs returns host:port of every broker, to give to clients as their brokers.
 func (b *Broker) Addrs() []string { return b.cluster.ListenAddrs() }
 
 // Close stops the broker and forgets what it holds. Closing twice is harmless.

@@ -7,6 +7,9 @@
 //	defer b.Close()
 //	cfg.Kafka.Brokers = b.Addrs()
 //
-// It speaks the Kafka protocol on loopback, so any client can connect. It keeps everything in memory and forgets it when it closes: it is
-// not for production. It is franz-go's kfake.
+// It speaks the Kafka protocol over TCP on 127.0.0.1, so any client of the machine can connect, whatever its language. It is franz-go's
+// kfake: groups, idempotent and transactional producing, admin requests.
+//
+// What it is not: durable (everything is in memory and forgotten when it closes), fast, replicated, or reachable from another machine.
+// Nothing is ever deleted by age or size, so a program that produces for hours fills the memory. Not for production.
 package devbroker

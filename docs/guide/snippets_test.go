@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$") //nolint:gocritic // lines, in multi-line mode
 	link  = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 )
 
@@ -85,7 +85,7 @@ func TestProgramsCompile(t *testing.T) {
 				parts++
 				code = around + code + "}\n\nfunc main() { part(nil, nil) }\n"
 			}
-			dir, err := os.MkdirTemp(build, "_snippet")
+			dir, err := os.MkdirTemp(build, "_snippet") //nolint:usetesting // inside the module, for its requirements
 			g.Expect(err).NotTo(HaveOccurred())
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			g.Expect(os.WriteFile(filepath.Join(dir, "main.go"), []byte(code), 0o600)).To(Succeed())

@@ -34,7 +34,7 @@ const (
 	perTick     = 20 // orders produced per tick without --once
 )
 
-// demo runs the example from the broker to the summary.
+// demo runs the example from the broker to the summary. When ctx ends it stops cleanly, whatever it is doing, and still says what was done.
 func demo(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	brokers := o.brokers
 	if len(brokers) == 0 {
@@ -46,49 +46,73 @@ func demo(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		brokers = b.Addrs()
 		_, _ = fmt.Fprintf(stderr, "embedded broker on %s\n", brokers[0])
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ClientID("orders-demo"))
+	// A cluster that goes away must not hold up the stop, so orders in flight are given up after a while, too. What is given up is not
+	// produced again, which could write it twice.
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ClientID("orders-demo"),
+		kgo.RecordDeliveryTimeout(bootTimeout), kgo.AllowIdempotentProduceCancellation())
 	if err != nil {
 		return fmt.Errorf("--brokers: %w", err)
 	}
 	defer cl.Close()
 	admin := kadm.NewClient(cl)
+	c := newCounts()
 	if err := createTopics(ctx, admin); err != nil {
+		if ctx.Err() != nil {
+			return c.summary(nil).write(o, stdout) // interrupted before anything was begun
+		}
 		return err
 	}
+	runErr := run(ctx, brokers, cl, o, c, stderr)
+	lags, err := readLags(context.WithoutCancel(ctx), admin)
+	if err != nil {
+		return errors.Join(runErr, err)
+	}
+	s := c.summary(lags)
+	s.CleanStop = runErr == nil
+	return errors.Join(runErr, s.write(o, stdout))
+}
 
-	c := newCounts()
+// run produces and consumes until ctx ends, or with --once until everything is consumed.
+func run(ctx context.Context, brokers []string, cl *kgo.Client, o options, c *counts, stderr io.Writer) error {
 	cfg := framework.DefaultConfig()
 	cfg.Kafka.Brokers = brokers
-	cfg.HTTP.Listen = "127.0.0.1:0"
+	cfg.HTTP.Listen = "127.0.0.1:0" // any free port: two demos do not collide
 	cfg.Log.Level = "error"
 	cfg.Commit.Interval = tick
 
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	var produceErr, watchErr error
 	feeder := sync.WaitGroup{}
-	feeder.Go(func() { c.produced, c.produceErr = produce(running, cl, o, c) })
-	feeder.Go(func() { progress(running, stop, o, c, stderr) })
-	runErr := framework.Run(running, cfg,
+	feeder.Go(func() {
+		if produceErr = produce(running, cl, o, c); produceErr != nil {
+			stop() // nothing more will come
+		}
+	})
+	feeder.Go(func() {
+		watchErr = watch(running, kadm.NewClient(cl), o, c, stderr)
+		stop()
+	})
+	err := framework.Run(running, cfg,
 		fx.Provide(
 			func() *Pricer { return &Pricer{prices: &Prices{}} },
 			func() *Mailer { return &Mailer{} },
 			func() *Index { return &Index{cents: map[string]int{}} },
-			func() *Audit { return &Audit{open: map[int32]int{}} },
+			func() *Audit { return &Audit{} },
 		),
 		framework.Routes(Routes),
 		framework.Use(middleware.Log(middleware.Levels(slog.LevelDebug, slog.LevelDebug)), c.count),
-		framework.Callbacks(callbacks.On(func(_ context.Context, e callbacks.Retried) { c.retried(e.Group) })),
+		framework.Callbacks(callbacks.On(func(_ context.Context, e callbacks.Blocked) {
+			_, _ = fmt.Fprintf(stderr, "group %s waits at %s/%d@%d: %v\n", e.Group, e.Topic, e.Partition, e.Offset, e.Err)
+		})),
 	)
+	interrupted := running.Err() != nil
 	stop()
 	feeder.Wait()
-	if err := errors.Join(runErr, c.produceErr); err != nil {
-		return err
+	if start := (*framework.StartError)(nil); interrupted && errors.As(err, &start) && errors.Is(err, context.Canceled) {
+		err = nil // interrupted while it joined: nothing was consumed
 	}
-	s, err := summarise(admin, c)
-	if err != nil {
-		return err
-	}
-	return s.print(o, stdout)
+	return errors.Join(err, produceErr, watchErr)
 }
 
 func createTopics(ctx context.Context, admin *kadm.Client) error {
@@ -106,21 +130,15 @@ func createTopics(ctx context.Context, admin *kadm.Client) error {
 	return nil
 }
 
-// produce writes the orders of the file, again and again under new ids, and returns how many were acknowledged.
-func produce(ctx context.Context, cl *kgo.Client, o options, c *counts) (int, error) {
-	var orders []Order
-	lines := bufio.NewScanner(bytes.NewReader(ordersFile))
-	for n := 1; lines.Scan(); n++ {
-		var order Order
-		if err := json.Unmarshal(lines.Bytes(), &order); err != nil {
-			return 0, fmt.Errorf("orders.jsonl:%d: %w", n, err)
-		}
-		orders = append(orders, order)
+// produce writes the orders of the file, again and again under new ids, and counts those that were acknowledged.
+func produce(ctx context.Context, cl *kgo.Client, o options, c *counts) error {
+	orders, err := readOrders()
+	if err != nil {
+		return err
 	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	sent := 0
-	for !o.once || sent < o.orders {
+	for sent := 0; !o.once || sent < o.orders; {
 		batch := perTick
 		if o.once {
 			batch = min(len(orders), o.orders-sent)
@@ -131,46 +149,80 @@ func produce(ctx context.Context, cl *kgo.Client, o options, c *counts) (int, er
 			order.ID = fmt.Sprintf("%s-%d", order.ID, (sent+i)/len(orders))
 			value, err := json.Marshal(order)
 			if err != nil {
-				return sent, fmt.Errorf("encode order: %w", err)
+				return fmt.Errorf("encode order: %w", err)
 			}
 			recs[i] = &kgo.Record{Topic: created, Key: []byte(order.Customer), Value: value}
 		}
 		// A batch that is begun is finished, so that what was produced is known.
-		if err := cl.ProduceSync(context.WithoutCancel(ctx), recs...).FirstErr(); err != nil {
-			return sent, fmt.Errorf("produce orders: %w", err)
-		}
-		sent += batch
-		c.feed(sent, o.once && sent == o.orders)
-		if !o.once {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return sent, nil
+		results := cl.ProduceSync(context.WithoutCancel(ctx), recs...)
+		acknowledged := 0
+		for _, r := range results {
+			if r.Err == nil {
+				acknowledged++
 			}
 		}
-		if ctx.Err() != nil {
-			break
+		c.produce(acknowledged)
+		if err := results.FirstErr(); err != nil {
+			return fmt.Errorf("produce orders: %w", err)
+		}
+		sent += batch
+		if o.once {
+			if ctx.Err() != nil {
+				return nil
+			}
+			continue
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
 		}
 	}
-	return sent, nil
+	c.allProduced()
+	return nil
 }
 
-// progress prints a line a second, and with --once stops when everything is consumed.
-func progress(ctx context.Context, stop func(), o options, c *counts, out io.Writer) {
+func readOrders() ([]Order, error) {
+	var orders []Order
+	lines := bufio.NewScanner(bytes.NewReader(ordersFile))
+	for n := 1; lines.Scan(); n++ {
+		var order Order
+		if err := json.Unmarshal(lines.Bytes(), &order); err != nil {
+			return nil, fmt.Errorf("orders.jsonl:%d: %w", n, err)
+		}
+		orders = append(orders, order)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read orders.jsonl: %w", err)
+	}
+	return orders, nil
+}
+
+// watch prints a line a second. With --once it returns when the broker says that no group has anything left: counting what was handled
+// would not do, for another process may share the groups, or an earlier one may have left a backlog.
+func watch(ctx context.Context, admin *kadm.Client, o options, c *counts, out io.Writer) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
 		if !o.quiet && n%5 == 0 {
 			_, _ = fmt.Fprintln(out, c.line())
 		}
-		if o.once && c.complete() {
-			stop()
-			return
+		if !o.once || !c.isAllProduced() {
+			continue
+		}
+		lags, err := readLags(ctx, admin)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case lags.none():
+			return nil
 		}
 	}
 }

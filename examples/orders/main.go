@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -56,6 +58,9 @@ func command(ctx context.Context) *cobra.Command {
 			}
 			if o.orders < 1 {
 				return fmt.Errorf("--orders %d: want at least 1", o.orders)
+			}
+			if cmd.Flags().Changed("brokers") && (len(o.brokers) == 0 || slices.Contains(o.brokers, "")) {
+				return errors.New("--brokers: want host:port, separated by commas")
 			}
 			return demo(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -103,25 +103,12 @@ func (x *Index) Add(_ context.Context, b *consumer.TypedBatch[Priced]) error {
 }
 
 // Audit decides itself when a record counts as consumed.
-type Audit struct {
-	mu   sync.Mutex
-	open map[int32]int
-}
+type Audit struct{ entries atomic.Int64 }
 
-// Handle marks every tenth record of a partition, and all before it.
+// Handle books an order, and then marks it and all before it. It would be marked nowhere else.
 func (a *Audit) Handle(_ context.Context, m *consumer.Message) error {
-	const every = 10
-	a.mu.Lock()
-	a.open[m.Record.Partition]++
-	due := a.open[m.Record.Partition] >= every
-	if due {
-		a.open[m.Record.Partition] = 0
-	}
-	a.mu.Unlock()
-	if due {
-		return m.MarkThrough()
-	}
-	return m.Mark()
+	a.entries.Add(1)
+	return m.MarkThrough()
 }
 
 // Routes draws what is consumed, and how. Its parameters are injected.
@@ -129,7 +116,7 @@ func Routes(pricer *Pricer, mailer *Mailer, index *Index, audit *Audit) router.D
 	return func(r *router.Router) {
 		r.Group("pricing", func(g *router.Group) {
 			g.Topic(created).
-				Each(responder.JSON(pricer.Price, OrdersPriced.Optional())).
+				Each(responder.JSON(pricer.Price, OrdersPriced.Required())).
 				Timeout(5*time.Second).
 				OnFailure(router.Retry(3, 20*time.Millisecond), router.Block)
 		})

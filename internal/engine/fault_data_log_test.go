@@ -1,13 +1,9 @@
 package engine_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,24 +46,6 @@ func TestF58_RecordLargerThanAllMemory(t *testing.T) {
 	g.Expect(bytes.Load()).To(BeEquivalentTo(2 * (2*size + len("before") + len("after"))))
 	now, _ := p.Buffered("g")
 	g.Expect(now).To(BeZero())
-}
-
-// resident is what the system says this process has in memory, and what of it is alive.
-func resident() string {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return "unknown"
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if v, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			return fmt.Sprintf("%s, alive %d MiB", strings.TrimSpace(v), m.HeapAlloc>>20)
-		}
-	}
-	return "unknown"
 }
 
 // F62: compaction leaves holes, also at the places that were handed over and committed before.

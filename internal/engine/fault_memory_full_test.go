@@ -3,7 +3,12 @@
 package engine_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -54,4 +59,22 @@ func TestF59_MemoryIsBoundedInFull(t *testing.T) {
 	t.Logf("most that queues held: %d MiB of %d", peak>>20, limit>>20)
 	g.Expect(peak).To(BeNumerically("<=", limit))
 	g.Expect(now).To(BeZero())
+}
+
+// resident is what the system says this process has in memory, and what of it is alive.
+func resident() string {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if v, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
+			return fmt.Sprintf("%s, alive %d MiB", strings.TrimSpace(v), m.HeapAlloc>>20)
+		}
+	}
+	return "unknown"
 }
