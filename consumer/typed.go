@@ -55,7 +55,7 @@ func JSON[T any](fn func(ctx context.Context, m *Typed[T]) error) Handler {
 	return Decoded(JSONCodec, fn)
 }
 
-// Value is JSON for functions that need the payload and nothing else of the record.
+// Value is JSON for functions that need the payload and nothing else of the record. A tombstone is the zero value, as in [Typed].
 func Value[T any](fn func(ctx context.Context, payload T) error) Handler {
 	return Decoded(JSONCodec, func(ctx context.Context, m *Typed[T]) error { return fn(ctx, m.Payload) })
 }

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -68,25 +67,66 @@ func withKind(k Kind, after time.Duration, err error) error {
 }
 
 // FailedAt tells a batch's failure by position: the messages before m are done, m failed with err, the ones after m are delivered
-// again. It combines with the other verdicts: FailedAt(m, Permanent(err)). FailedAt(m, nil) is nil.
+// again. It combines with the other verdicts: FailedAt(m, Permanent(err)). FailedAt(m, nil) is nil, and without a message err speaks for
+// the whole batch.
 func FailedAt(m *Message, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || m == nil {
+		return err
 	}
 	return &failedAtError{at: m, err: err}
 }
 
-// VerdictOf reads the verdict out of an error, however often it was wrapped. An error that carries none is KindRetry; so is a
-// joined error whose parts do not agree.
+// VerdictOf reads the verdict out of an error, however often it was wrapped; the outermost counts. An error that carries none is
+// KindRetry. So is a joined error (errors.Join, or fmt.Errorf with several %w) whose parts do not agree, and it speaks for the
+// whole batch: one permanent failure among others that may pass must not end them all. Give the verdict outside of the join
+// then: Permanent(errors.Join(a, b)).
 func VerdictOf(err error) Verdict {
 	var v Verdict
-	if e, ok := errors.AsType[*failedAtError](err); ok {
-		v.At = e.at
-	}
-	if e, ok := errors.AsType[*verdictError](err); ok {
-		v.Kind, v.After = e.kind, e.after
+	for err != nil {
+		switch e := err.(type) { //nolint:errorlint // this walks the chain itself, because errors.As takes the first of joined errors
+		case *failedAtError:
+			v = v.or(Verdict{At: e.at})
+		case *verdictError:
+			v = v.or(Verdict{Kind: e.kind, After: e.after})
+		}
+		switch e := err.(type) { //nolint:errorlint // as above
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			return v.or(agreed(e.Unwrap()))
+		default:
+			return v
+		}
 	}
 	return v
+}
+
+// or fills what v leaves open with what an inner error says.
+func (v Verdict) or(inner Verdict) Verdict {
+	if v.Kind == KindRetry {
+		v.Kind, v.After = inner.Kind, inner.After
+	}
+	if v.At == nil {
+		v.At = inner.At
+	}
+	return v
+}
+
+// agreed is the verdict that all parts of a joined error give, or none.
+func agreed(parts []error) Verdict {
+	var all Verdict
+	first := true
+	for _, err := range parts {
+		if err == nil {
+			continue
+		}
+		v := VerdictOf(err)
+		if !first && v != all {
+			return Verdict{}
+		}
+		all, first = v, false
+	}
+	return all
 }
 
 // PanicError is the failure of a handler that panicked or called runtime.Goexit.
@@ -120,7 +160,7 @@ type DecodeError struct {
 	Err       error
 }
 
-// Error names the record and the codec, never the payload.
+// Error names the record and the codec. Of the payload it holds only what the codec quotes: encoding/json a character or a number.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("decode %s value of %s/%d@%d: %v", e.Codec, e.Topic, e.Partition, e.Offset, e.Err)
 }

@@ -27,8 +27,9 @@ func Levels(success, failure slog.Level) LogOption {
 	return func(o *logOptions) { o.success, o.failure = success, failure }
 }
 
-// Log writes a line per delivery: topic, partition, offsets, attempt, duration and error, never keys or payloads. A level that is
-// switched off costs two nanoseconds.
+// Log writes a line per delivery: topic, partition, offsets and attempt, the duration of one that succeeded and the error of one that
+// failed, never keys or payloads. A handler that was interrupted by a revoke or a stop has not failed: its line has the level of
+// success. A level that is switched off costs two nanoseconds.
 func Log(opts ...LogOption) consumer.Middleware {
 	o := logOptions{success: slog.LevelDebug, failure: slog.LevelWarn}
 	for _, opt := range opts {

@@ -47,4 +47,18 @@ var _ = Describe("Log", func() {
 		Expect(run(ctx, slog.LevelInfo, context.Canceled)).To(BeEmpty())
 		Expect(run(ctx, slog.LevelDebug, context.Canceled)).To(ContainSubstring("handler interrupted"))
 	})
+	It("does not call a stopped handler failed, but one that ran out of time", func() {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(offsets.ErrStopping)
+		Expect(run(ctx, slog.LevelInfo, context.Canceled)).To(BeEmpty())
+		Expect(run(ctx, slog.LevelDebug, nil)).To(ContainSubstring("msg=handled"), "it made it nevertheless")
+
+		ctx, cancel = context.WithCancelCause(context.Background())
+		cancel(context.DeadlineExceeded)
+		Expect(run(ctx, slog.LevelInfo, context.Canceled)).To(ContainSubstring("handler failed"))
+	})
+
+	It("hands on without a line when both levels are off", func() {
+		Expect(run(context.Background(), slog.LevelError, errors.New("boom"))).To(BeEmpty())
+	})
 })

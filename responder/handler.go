@@ -13,6 +13,7 @@ func JSON[T any](fn func(ctx context.Context, w *Writer, m *consumer.Typed[T]) e
 }
 
 // Map makes a responder of a pure function: one JSON value in, one value out with the same key, to one topic.
+// For a tombstone the function gets the zero value; take a pointer type, which is nil then, where topics are compacted.
 func Map[In, Out any](to Topic[Out], fn func(ctx context.Context, in In) (Out, error)) consumer.Handler {
 	return JSON(func(ctx context.Context, w *Writer, m *consumer.Typed[In]) error {
 		out, err := fn(ctx, m.Payload)

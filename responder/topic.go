@@ -87,11 +87,14 @@ func (w *Writer) write(out *kgo.Record, opts []Option) error {
 		if o.Topic != out.Topic {
 			continue
 		}
-		w.written[i] = true
 		if o.Sync {
-			return w.send(out, true)
+			if err := w.send(out, true); err != nil {
+				return err
+			}
+		} else {
+			w.pending = append(w.pending, out)
 		}
-		w.pending = append(w.pending, out)
+		w.written[i] = true
 		return nil
 	}
 	return consumer.Permanent(fmt.Errorf("write to topic %q: %w", out.Topic, ErrUndeclared))

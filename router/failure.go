@@ -107,7 +107,8 @@ func (r retry) step(f *Failure) error {
 	case r.backoff <= 0:
 		return fmt.Errorf("Retry(%d, %s): want a positive back-off, such as 100*time.Millisecond", r.n, r.backoff)
 	case r.maxWait < r.backoff:
-		return fmt.Errorf("Retry(%d, %s): MaxBackoff(%s) is below the back-off", r.n, r.backoff, r.maxWait)
+		return fmt.Errorf("Retry(%d, %s): MaxBackoff(%s) is below the back-off: add router.MaxBackoff(%s) or more",
+			r.n, r.backoff, r.maxWait, r.backoff)
 	}
 	f.retried = true
 	f.Retries, f.Backoff, f.MaxBackoff = r.n, r.backoff, r.maxWait

@@ -66,7 +66,13 @@ type Router struct {
 }
 
 // Use wraps the routes that this drawer draws after it, the first outermost.
-func (r *Router) Use(mw ...consumer.Middleware) { r.mw = append(r.mw, mw...) }
+func (r *Router) Use(mw ...consumer.Middleware) {
+	if i := nilAt(mw); i > 0 {
+		at := caller()
+		r.d.errs = append(r.d.errs, &Error{File: at.file, Line: at.line, Place: "Router", Problem: fmt.Sprintf(nilMiddleware, i)})
+	}
+	r.mw = append(r.mw, mw...)
+}
 
 // Group draws the routes of one consumer group. Drawing a group again, here or in another drawer, adds to it.
 func (r *Router) Group(id string, draw func(g *Group)) {
@@ -80,10 +86,8 @@ func (r *Router) Group(id string, draw func(g *Group)) {
 		g.errorf(at, "drawing function is nil: draw topics with func(g *router.Group) { g.Topic(...) }")
 		return
 	}
+	g.drawn = true
 	draw(g)
-	if len(g.routes) == 0 {
-		g.errorf(at, "group has no topics: draw at least one with g.Topic(name)")
-	}
 }
 
 // Group draws the routes of one consumer group.
@@ -93,6 +97,7 @@ type Group struct {
 	at     location
 	mw     []consumer.Middleware
 	routes []*Route
+	drawn  bool
 
 	fetchOne  *bool
 	maxPoll   int
@@ -101,7 +106,12 @@ type Group struct {
 }
 
 // Use wraps the routes of this group drawn after it, inside the drawer's middleware.
-func (g *Group) Use(mw ...consumer.Middleware) { g.mw = append(g.mw, mw...) }
+func (g *Group) Use(mw ...consumer.Middleware) {
+	if i := nilAt(mw); i > 0 {
+		g.errorf(caller(), nilMiddleware, i)
+	}
+	g.mw = append(g.mw, mw...)
+}
 
 // BatchFetching says whether a poll of the client may return many records: Karafka's batch_fetching. Defaults to true. With false a
 // poll returns one record and at most one waits per partition, so a crash redelivers little, at the price of throughput.
@@ -272,8 +282,18 @@ func (r *Route) StartAt(s Start) *Route {
 
 // Use wraps this route, inside the group's and the drawer's middleware, the first outermost.
 func (r *Route) Use(mw ...consumer.Middleware) *Route {
+	if i := nilAt(mw); i > 0 {
+		r.errorf(caller(), nilMiddleware, i)
+	}
 	r.mw = append(r.mw, mw...)
 	return r
+}
+
+const nilMiddleware = "Use: middleware %d is nil: leave it out"
+
+// nilAt counts from 1 to the first nil, and is 0 when there is none.
+func nilAt(mw []consumer.Middleware) int {
+	return 1 + slices.IndexFunc(mw, func(m consumer.Middleware) bool { return m == nil })
 }
 
 func (r *Route) setMode(m Mode, at location) {

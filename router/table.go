@@ -81,11 +81,15 @@ type RouteSpec struct {
 	Line int
 }
 
-// Groups returns the groups in the order drawn.
+// Groups returns the groups in the order drawn, as copies: what is changed in them does not change the table.
 func (t *Table) Groups() []GroupSpec {
 	groups := slices.Clone(t.groups)
 	for i := range groups {
 		groups[i].Routes = slices.Clone(groups[i].Routes)
+		for j := range groups[i].Routes {
+			r := &groups[i].Routes[j]
+			r.Middleware, r.Outputs = slices.Clone(r.Middleware), slices.Clone(r.Outputs)
+		}
 	}
 	return groups
 }
@@ -196,6 +200,9 @@ func (d *drawing) table() *Table {
 		}
 	}
 	for _, g := range d.groups {
+		if i := index[g.id]; len(t.groups[i].Routes) == 0 && g.drawn {
+			g.errorf(g.at, "group has no topics: draw at least one with g.Topic(name)")
+		}
 		if t.groups[index[g.id]].BatchFetching {
 			continue
 		}

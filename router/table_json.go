@@ -12,6 +12,7 @@ type groupJSON struct {
 }
 
 type routeJSON struct {
+	Group     string       `json:"group"`
 	Topic     string       `json:"topic"`
 	Consumes  string       `json:"consumes"`
 	Offsets   string       `json:"offsets"`
@@ -35,8 +36,9 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 		gj := groupJSON{ID: g.ID, BatchFetching: g.BatchFetching}
 		for _, r := range g.Routes {
 			rj := routeJSON{
-				Topic: r.Topic, Consumes: r.Consumes(), Offsets: r.Offsets.String(), AtOnce: r.AtOnce(), OnFailure: r.OnFailure(),
-				Starts: r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
+				Group: r.Group, Topic: r.Topic, Consumes: r.Consumes(), Offsets: r.Offsets.String(), AtOnce: r.AtOnce(),
+				OnFailure: r.OnFailure(),
+				Starts:    r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
 			}
 			for _, o := range r.Outputs {
 				rj.Outputs = append(rj.Outputs, outputJSON{o.Topic, o.Required, o.Sync})
