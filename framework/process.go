@@ -65,7 +65,7 @@ func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Sh
 		Forget: forgetAfter * max(cfg.Kafka.MetadataMaxAge, cfg.Commit.Interval),
 	})
 	m := metrics.New(pr.status)
-	s := settings(cfg)
+	s := engine.Configure(cfg)
 	s.Connect = kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
 	s.Inline = []callbacks.Listener{m, pr.health, eventLog{log}}
 	s.Listeners = slices.Concat(inOrder(p.Listeners)...)

@@ -45,7 +45,7 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 		return nil
 	}
 	acked := make(chan error, 1)
-	a.r.e.producer.Produce(ctx, out, func(_ *kgo.Record, err error) { acked <- err })
+	a.r.e.producer.Produce(ctx, a.source(rec.Offset), out, func(_ *kgo.Record, err error) { acked <- err })
 	if err := <-acked; err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}

@@ -56,6 +56,9 @@ const (
 
 // New makes an engine. Nothing happens before Start.
 func New(table *router.Table, s Settings) *Engine {
+	if s.Jitter == nil {
+		s.Jitter = fullJitter
+	}
 	e := &Engine{
 		settings: s, table: table,
 		clock: newClock(), limit: newLimiter(s.Limit),

@@ -96,7 +96,7 @@ func (w *worker) atEnd(steps router.Failure, f *failure, v consumer.Verdict) boo
 
 // again waits for the next attempt. The slot is free meanwhile; only this partition waits.
 func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict) bool {
-	delay := backoff(steps, w.attempt)
+	delay := w.r.e.settings.Jitter(backoff(steps, w.attempt))
 	if v.Kind == consumer.KindRetryAfter {
 		delay = v.After
 	}
@@ -136,7 +136,10 @@ func (w *worker) passAll(why error) {
 	}
 }
 
-// backoff is a random part (full jitter) of a pause that doubles with every attempt.
+// fullJitter is a random part of a pause.
+func fullJitter(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d) + 1)) }
+
+// backoff is a pause that doubles with every attempt.
 func backoff(f router.Failure, attempt int) time.Duration {
 	d := f.Backoff
 	for range attempt - 1 {
@@ -145,5 +148,5 @@ func backoff(f router.Failure, attempt int) time.Duration {
 			break
 		}
 	}
-	return time.Duration(rand.Int64N(int64(d) + 1))
+	return d
 }

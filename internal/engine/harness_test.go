@@ -147,30 +147,6 @@ func testConfig(brokers []string) config.Config {
 	return cfg
 }
 
-// settingsOf maps the configuration as framework does.
-func settingsOf(cfg config.Config, connect kafka.Connector) engine.Settings {
-	return engine.Settings{
-		Connect:     connect,
-		BootTimeout: cfg.Kafka.BootTimeout,
-		Limit:       cfg.Concurrency.Limit,
-		Drain:       cfg.Shutdown.Drain,
-		Grace:       cfg.Shutdown.Grace,
-		Group: func(id string) engine.GroupSettings {
-			g := cfg.ForGroup(id)
-			return engine.GroupSettings{
-				MaxPollRecords:  g.Fetch.MaxPollRecords,
-				QueueBytes:      int64(g.Fetch.MaxBufferedBytes) / 4 * 3,
-				PartitionBytes:  int64(g.Fetch.MaxPartitionBytes),
-				FetchWait:       g.Fetch.MaxWait,
-				CommitInterval:  g.Commit.Interval,
-				CommitThreshold: g.Commit.Threshold,
-				RevokeDrain:     g.Group.Drain,
-				RevokeGrace:     min(5*time.Second, g.Group.RebalanceTimeout/10),
-			}
-		},
-	}
-}
-
 // draw makes a table or fails the test.
 func draw(t *testing.T, d router.Drawer) *router.Table {
 	t.Helper()
@@ -190,7 +166,8 @@ func (c *cluster) prepare(t *testing.T, d router.Drawer, opts ...option) *proces
 	if s.connect != nil {
 		connect = s.connect(kafka.New(s.cfg, nil))
 	}
-	settings := settingsOf(s.cfg, connect)
+	settings := engine.Configure(s.cfg)
+	settings.Connect = connect
 	rec := newRecorder()
 	settings.Inline = append(settings.Inline, rec)
 	if s.change != nil {

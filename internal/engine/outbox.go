@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/kafka"
 )
 
 // outbox counts the outputs of a run that are produced and not yet acknowledged. Handlers go on while they are
@@ -29,7 +31,11 @@ func (o *outbox) send(a *assignment, source int64, out *kgo.Record) {
 	o.pending++
 	o.sent++
 	o.mu.Unlock()
-	a.r.e.producer.Produce(a.ctx, out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
+	a.r.e.producer.Produce(a.ctx, a.source(source), out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
+}
+
+func (a *assignment) source(offset int64) kafka.Source {
+	return kafka.Source{Group: a.r.id, TopicPartition: a.tp, Offset: offset}
 }
 
 func (o *outbox) acked(source int64, topic string, err error) {

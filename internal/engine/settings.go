@@ -25,6 +25,8 @@ type Settings struct {
 	MissingTopics string
 	// Drain and Grace are those of Stop.
 	Drain, Grace time.Duration
+	// Jitter makes a pause before a retry of the longest that it may be; nil takes a random part of it (full jitter).
+	Jitter func(longest time.Duration) time.Duration
 	// OnFatal is called once, in a goroutine of its own, when the engine cannot go on; may be nil.
 	OnFatal func(error)
 	// Middleware wraps every route, the first outermost.

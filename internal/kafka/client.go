@@ -34,7 +34,8 @@ type Producer interface {
 	Ping(ctx context.Context) error
 	// Topics describes topics. A topic that does not exist is not in the result.
 	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
-	Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error))
+	// Produce sends r on behalf of the record at from.
+	Produce(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
 	Flush(ctx context.Context) error
 	Close()
 }
@@ -65,6 +66,14 @@ type Callbacks struct {
 type TopicPartition struct {
 	Topic     string
 	Partition int32
+}
+
+// Source is a consumed record that has others produced.
+type Source struct {
+	TopicPartition
+
+	Group  string
+	Offset int64
 }
 
 // Committed is a group's offset of a partition as the broker stores it.
@@ -111,6 +120,9 @@ var (
 	AtStart = At{kind: atStart} //nolint:gochecknoglobals // a value that does not change
 	AtEnd   = At{kind: atEnd}   //nolint:gochecknoglobals // as above
 )
+
+// Time returns the time that [AtTime] was given; the zero time otherwise.
+func (a At) Time() time.Time { return a.time }
 
 // AtTime is the first offset whose timestamp is t or later.
 func AtTime(t time.Time) At { return At{kind: atTime, time: t} }

@@ -67,6 +67,11 @@ func (p *producer) Ping(ctx context.Context) error {
 	return fmt.Errorf("brokers %s: %w", strings.Join(p.brokers, ", "), err)
 }
 
+// Produce implements Producer.
+func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.Client.Produce(ctx, r, promise)
+}
+
 func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Topic, error) {
 	details, err := p.admin.ListTopics(ctx, topics...)
 	if err != nil {
