@@ -1,0 +1,159 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/kafka"
+)
+
+// memory is a cluster without a network: logs, committed offsets, and one member per group. It implements kafka.Connector.
+type memory struct {
+	outputs *outputs
+
+	mu      sync.Mutex
+	topics  map[string][][]*kgo.Record // by topic and partition
+	groups  map[string]*offsetStore
+	members map[string]*member
+	refuse  map[string][]error // of produced records, by topic: the next ones fail
+}
+
+// offsetStore is what a group has committed.
+type offsetStore struct {
+	committed map[kafka.TopicPartition]kafka.Committed
+	fail      []error // the next commits fail
+}
+
+func newMemory(out *outputs) *memory {
+	return &memory{
+		outputs: out, topics: map[string][][]*kgo.Record{}, groups: map[string]*offsetStore{},
+		members: map[string]*member{}, refuse: map[string][]error{},
+	}
+}
+
+// create makes a topic, unless it exists.
+func (c *memory) create(topic string, partitions int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.topics[topic] == nil {
+		c.topics[topic] = make([][]*kgo.Record, partitions)
+	}
+}
+
+func (c *memory) partitions(topic string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.topics[topic])
+}
+
+// append writes a record to its partition, by key where that is anyPartition, and wakes the members that wait.
+func (c *memory) append(r *kgo.Record) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	logs := c.topics[r.Topic]
+	if r.Partition == anyPartition {
+		r.Partition = byKey(r.Key, len(logs))
+	}
+	if int(r.Partition) >= len(logs) || r.Partition < 0 {
+		return fmt.Errorf("topic %q has no partition %d: it has %d; add the option testkit.Partitions(%q, %d)",
+			r.Topic, r.Partition, len(logs), r.Topic, r.Partition+1)
+	}
+	r.Offset = int64(len(logs[r.Partition]))
+	r.LeaderEpoch = 0
+	if r.Timestamp.IsZero() {
+		r.Timestamp = time.Now()
+	}
+	logs[r.Partition] = append(logs[r.Partition], r)
+	for _, m := range c.members {
+		m.signal()
+	}
+	return nil
+}
+
+// byKey is the partition of Java's default partitioner.
+func byKey(key []byte, partitions int) int32 {
+	if key == nil || partitions <= 1 {
+		return 0
+	}
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic("").Partition(&kgo.Record{Key: key}, partitions))
+}
+
+func (c *memory) store(group string) *offsetStore {
+	s := c.groups[group]
+	if s == nil {
+		s = &offsetStore{committed: map[kafka.TopicPartition]kafka.Committed{}}
+		c.groups[group] = s
+	}
+	return s
+}
+
+// committed returns a group's offset, -1 for none.
+func (c *memory) committed(group string, tp kafka.TopicPartition) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.store(group).committed[tp]
+	if !ok {
+		return -1
+	}
+	return at.Offset
+}
+
+// failCommits lets the group's next n commits fail.
+func (c *memory) failCommits(group string, n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.store(group)
+	s.fail = append(s.fail, slices.Repeat([]error{err}, n)...)
+}
+
+// failOutputs lets the next n records produced to the topic fail.
+func (c *memory) failOutputs(topic string, n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse[topic] = append(c.refuse[topic], slices.Repeat([]error{err}, n)...)
+}
+
+// Producer implements kafka.Connector.
+func (c *memory) Producer() (kafka.Producer, error) { return memoryProducer{c}, nil } //nolint:ireturn // it implements an interface
+
+// memoryProducer acknowledges at once, and appends to the log where a topic is consumed.
+type memoryProducer struct{ c *memory }
+
+func (p memoryProducer) Ping(context.Context) error { return nil }
+
+func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]kafka.Topic, error) {
+	found := map[string]kafka.Topic{}
+	for _, name := range names {
+		t := kafka.Topic{}
+		for id := range p.c.partitions(name) {
+			t.Partitions = append(t.Partitions, int32(id))
+		}
+		found[name] = t
+	}
+	return found, nil
+}
+
+func (p memoryProducer) Produce(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.c.create(r.Topic, 1)
+	p.c.mu.Lock()
+	var err error
+	if next := p.c.refuse[r.Topic]; len(next) > 0 {
+		err, p.c.refuse[r.Topic] = next[0], next[1:]
+	}
+	p.c.mu.Unlock()
+	if err == nil {
+		r.Partition = anyPartition
+		if err = p.c.append(r); err == nil {
+			p.c.outputs.add(from, r)
+		}
+	}
+	go promise(r, err) // as a client does: never from within Produce
+}
+
+func (p memoryProducer) Flush(context.Context) error { return nil }
+func (p memoryProducer) Close()                      {}
