@@ -17,13 +17,15 @@ type Delivery struct {
 	// Record is what was written: topic, partition, offset, key, value, headers, timestamp.
 	*kgo.Record
 
-	src    source
-	groups []string
+	src source
+	in  string // the group that In named
 }
 
 // source is where a delivery can ask.
 type source interface {
 	history() *journal
+	// groupsOf names the groups that consume a topic.
+	groupsOf(topic string) []string
 	// marked reports whether the group has done everything before the offset and the record at it.
 	marked(group string, tp kafka.TopicPartition, offset int64) bool
 	// Committed is the group's committed offset.
@@ -45,17 +47,22 @@ func (k *Kit) marked(group string, tp kafka.TopicPartition, offset int64) bool {
 
 // In looks at the message as one group sees it. It is needed where more than one group consumes the topic.
 func (d *Delivery) In(group string) *Delivery {
-	if !slices.Contains(d.groups, group) {
-		d.src.failf("testkit: group %q does not consume topic %q: groups %q do", group, d.Topic, d.groups)
-	}
-	return &Delivery{Record: d.Record, src: d.src, groups: []string{group}}
+	return &Delivery{Record: d.Record, src: d.src, in: group}
 }
 
 func (d *Delivery) group() string {
-	if len(d.groups) != 1 {
-		d.src.failf("testkit: topic %q is consumed by groups %q: say which one, as in d.In(%q)", d.Topic, d.groups, d.groups[0])
+	groups := d.src.groupsOf(d.Topic)
+	switch {
+	case d.in != "" && !slices.Contains(groups, d.in):
+		d.src.failf("testkit: group %q does not consume topic %q: groups %q do", d.in, d.Topic, groups)
+	case d.in != "":
+		return d.in
+	case len(groups) == 0:
+		d.src.failf("testkit: no group consumes topic %q", d.Topic)
+	case len(groups) > 1:
+		d.src.failf("testkit: topic %q is consumed by groups %q: say which one, as in d.In(%q)", d.Topic, groups, groups[0])
 	}
-	return d.groups[0]
+	return groups[0]
 }
 
 func (d *Delivery) where() callbacks.Where {
@@ -165,7 +172,7 @@ func (d *Delivery) String() string {
 	if d.Key != nil {
 		fmt.Fprintf(&b, " (key %q)", d.Key)
 	}
-	if len(d.groups) != 1 {
+	if d.in == "" && len(d.src.groupsOf(d.Topic)) != 1 {
 		return b.String()
 	}
 	fmt.Fprintf(&b, " in group %s:\n", d.group())

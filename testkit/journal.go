@@ -21,6 +21,7 @@ type journal struct {
 
 	mu      sync.Mutex
 	entries []entry
+	changed chan struct{} // closed, and replaced, with every event
 }
 
 type entry struct {
@@ -28,19 +29,37 @@ type entry struct {
 	event callbacks.Event
 }
 
-func newJournal() *journal { return &journal{began: time.Now()} }
+func newJournal() *journal { return &journal{began: time.Now(), changed: make(chan struct{})} }
 
 // OnEvent implements callbacks.Listener.
 func (j *journal) OnEvent(_ context.Context, e callbacks.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.entries = append(j.entries, entry{time.Now(), e})
+	close(j.changed)
+	j.changed = make(chan struct{})
 }
 
 func (j *journal) all() []entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clip(j.entries) // appending to it copies; what is in it does not change
+}
+
+func (j *journal) events() []callbacks.Event {
+	all := j.all()
+	events := make([]callbacks.Event, len(all))
+	for i, e := range all {
+		events[i] = e.event
+	}
+	return events
+}
+
+// change returns a channel that is closed with the next event.
+func (j *journal) change() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changed
 }
 
 // String tells the last events, for a test that failed.

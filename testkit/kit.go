@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/callbacks"
-	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
 	"github.com/karafgo/karafgo/internal/kafka"
@@ -34,55 +33,6 @@ type Kit struct {
 	quiet   time.Duration // when nothing happens for so long, nothing will
 }
 
-// Option changes a [Kit] or a [Broker].
-type Option func(*options)
-
-type options struct {
-	cfg        config.Config
-	partitions map[string]int
-	middleware []consumer.Middleware
-	hooks      []callbacks.Hooks
-	listeners  []callbacks.Listener
-}
-
-// Partitions gives a topic n partitions. Defaults to 1.
-func Partitions(topic string, n int) Option {
-	return func(o *options) { o.partitions[topic] = n }
-}
-
-// Config replaces the configuration: a framework.Config, such as framework.LoadConfig returns. The way to the cluster in it is not used.
-// Defaults to framework.DefaultConfig.
-func Config(cfg config.Config) Option { return func(o *options) { o.cfg = cfg } }
-
-// Use wraps every route, as framework.Use does.
-func Use(mw ...consumer.Middleware) Option {
-	return func(o *options) { o.middleware = append(o.middleware, mw...) }
-}
-
-// Callbacks adds listeners, as framework.Callbacks does.
-func Callbacks(l ...callbacks.Listener) Option {
-	return func(o *options) { o.listeners = append(o.listeners, l...) }
-}
-
-// Hooks adds hooks, as framework.Hooks does.
-func Hooks(h ...callbacks.Hooks) Option { return func(o *options) { o.hooks = append(o.hooks, h...) } }
-
-func gather(opts []Option) options {
-	o := options{cfg: config.Default(), partitions: map[string]int{}}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	return o
-}
-
-// settings are those of a program with this configuration, but for the jitter of retries: a pause is the longest that it may be.
-func (o *options) settings(j *journal) engine.Settings {
-	s := engine.Configure(o.cfg)
-	s.Middleware, s.Hooks, s.Listeners = o.middleware, o.hooks, o.listeners
-	s.Inline = []callbacks.Listener{j}
-	return s
-}
-
 // New starts routes in virtual time and stops them when the test ends. Groups have all partitions of their topics, and each topic exists.
 // Retries wait for exactly their back-off: 100ms, 200ms, 400ms for Retry(3, 100*time.Millisecond).
 //
@@ -101,7 +51,7 @@ func New(tb testing.TB, routes router.Drawer, opts ...Option) *Kit {
 		tb.Fatal(err)
 	}
 	k := &Kit{tb: tb, bubble: b, table: table}
-	o := gather(opts)
+	o := gather(config.Default(), opts)
 	b.run(tb, func() { err = k.start(o) })
 	if err != nil {
 		b.leave()
@@ -215,7 +165,7 @@ func (k *Kit) DeliverAll(topic string, ms ...*Message) []*Delivery {
 	}
 	ds := make([]*Delivery, len(ms))
 	for i, r := range records {
-		ds[i] = &Delivery{Record: r, src: k, groups: k.groupsOf(topic)}
+		ds[i] = &Delivery{Record: r, src: k}
 	}
 	return ds
 }
@@ -331,9 +281,11 @@ func (k *Kit) rebalance(topic string, partitions []int32, do func(*member, map[s
 	})
 }
 
-func (k *Kit) groupsOf(topic string) []string {
+func (k *Kit) groupsOf(topic string) []string { return groupsOf(k.table, topic) }
+
+func groupsOf(table *router.Table, topic string) []string {
 	var ids []string
-	for _, g := range k.table.Groups() {
+	for _, g := range table.Groups() {
 		for _, r := range g.Routes {
 			if r.Topic == topic {
 				ids = append(ids, g.ID)
@@ -362,14 +314,7 @@ func (k *Kit) Committed(group, topic string, partition int32) int64 {
 }
 
 // Events returns everything that happened so far, in order.
-func (k *Kit) Events() []callbacks.Event {
-	all := k.journal.all()
-	events := make([]callbacks.Event, len(all))
-	for i, e := range all {
-		events[i] = e.event
-	}
-	return events
-}
+func (k *Kit) Events() []callbacks.Event { return k.journal.events() }
 
 // Events returns the events of one kind, in order: testkit.Events[callbacks.Retried](k).
 func Events[E callbacks.Event](from interface{ Events() []callbacks.Event }) []E {
