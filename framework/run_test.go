@@ -108,7 +108,7 @@ var _ = Describe("Run", func() {
 		DeferCleanup(silent.Close)
 		for _, address := range []string{silent.Addr().String(), "no-such-host.invalid:9092"} {
 			cfg := quick([]string{address})
-			cfg.Kafka.BootTimeout, cfg.Kafka.RequestTimeout = time.Second, time.Second
+			cfg.Kafka.BootTimeout = time.Second
 			err := framework.Run(ctx, cfg, framework.Routes(each(&counter{})))
 			Expect(err).To(BeAssignableToTypeOf(&framework.StartError{}))
 			Expect(err).To(MatchError(ContainSubstring(address)))
@@ -121,7 +121,7 @@ var _ = Describe("Run", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(silent.Close)
 		cfg := quick([]string{silent.Addr().String()})
-		cfg.Kafka.BootTimeout, cfg.Kafka.RequestTimeout = 10*patience, time.Second
+		cfg.Kafka.BootTimeout = 10 * patience
 		var hooks []string
 		started := make(chan struct{})
 		r := background(func(ctx context.Context) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -130,6 +131,25 @@ func topicsOf(tps []kafka.TopicPartition) []string {
 		}
 	}
 	return names
+}
+
+// unpositionedAfter is how long an assignment may be without a position before that is told.
+const unpositionedAfter = 10 * time.Second
+
+var errUnpositioned = errors.New("the cluster does not tell the committed offset; it is asked again until it does " +
+	"(a transaction that includes the offset may be open, KIP-447)")
+
+// watchPosition tells of an assignment that gets no position: the client repeats some errors of an offset fetch by itself and says nothing.
+func (r *runner) watchPosition(a *assignment) {
+	time.AfterFunc(unpositionedAfter, func() {
+		if !a.is(stateAssigned) {
+			return
+		}
+		if !a.parked.Load() { // else positionLater tells
+			r.fetchFailed(a.tp, errUnpositioned)
+		}
+		r.watchPosition(a)
+	})
 }
 
 // positionLater reads a committed offset that could not be read at first, until it can.

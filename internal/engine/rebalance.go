@@ -48,6 +48,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	for _, a := range made {
 		r.makeHandler(a)
 		r.emit(callbacks.Assigned{Where: a.where(), Epoch: a.epoch})
+		r.watchPosition(a)
 	}
 	// A partition that was paused when it was taken away stays paused in the client: it would never be fetched again.
 	r.client.ResumeFetchPartitions(parts)

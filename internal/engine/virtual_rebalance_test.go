@@ -337,9 +337,7 @@ func TestVirtualF38_UnreadableOffsetIsAskedForInMeasure(t *testing.T) {
 			g.Expect(fetched.Hits()).To(BeNumerically(">", 10), what)
 			g.Expect(fetched.Hits()).To(BeNumerically("<=", 2*int(down/time.Second)), "no busy loop: %s", what)
 			g.Expect(of[callbacks.Positioned](p.events)).To(BeEmpty(), "no position was made up: %s", what)
-			if fault.Err != kerr.UnstableOffsetCommit { // the client repeats that one itself and tells nobody
-				g.Expect(of[callbacks.FetchFailed](p.events)).NotTo(BeEmpty(), "told: %s", what)
-			}
+			g.Expect(of[callbacks.FetchFailed](p.events)).NotTo(BeEmpty(), "told: %s", what)
 			for _, s := range p.Status() {
 				g.Expect(s.State).To(Equal("assigned"), "visible: %s", what)
 			}

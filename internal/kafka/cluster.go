@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -54,9 +55,21 @@ type producer struct {
 	brokers []string
 }
 
-// Ping names the brokers that were tried and what they said.
+// Ping names the brokers that were tried and what they said. It returns when ctx ends, which the client alone does not: it waits for a broker
+// that accepts a connection and then says nothing.
 func (p *producer) Ping(ctx context.Context) error {
-	err := p.Client.Ping(ctx)
+	answered := make(chan error, 1)
+	go func() { answered <- p.Client.Ping(ctx) }()
+	var err error
+	select {
+	case err = <-answered:
+	case <-ctx.Done():
+		select {
+		case err = <-answered: // perhaps with the cause
+		case <-time.After(pingMargin):
+			err = ctx.Err()
+		}
+	}
 	if err == nil {
 		return nil
 	}
@@ -66,6 +79,9 @@ func (p *producer) Ping(ctx context.Context) error {
 	}
 	return fmt.Errorf("brokers %s: %w", strings.Join(p.brokers, ", "), err)
 }
+
+// pingMargin is what the client has to say why nothing answered, after the time for it is up.
+const pingMargin = 100 * time.Millisecond
 
 // Produce implements Producer.
 func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
