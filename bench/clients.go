@@ -156,7 +156,6 @@ func rawKgo(addr, group string, records int) error {
 func karafgo(name, addr, group string, records int) error {
 	cfg := config.Default()
 	cfg.Kafka.Brokers = []string{addr}
-	gc := cfg.ForGroup(group)
 	var handled atomic.Int64
 	done := make(chan struct{})
 	count := callbacks.ListenerFunc(func(_ context.Context, ev callbacks.Event) {
@@ -164,17 +163,9 @@ func karafgo(name, addr, group string, records int) error {
 			close(done)
 		}
 	})
-	settings := engine.Settings{
-		Connect: kafka.New(cfg, nil), BootTimeout: cfg.Kafka.BootTimeout, Drain: cfg.Shutdown.Drain, Grace: cfg.Shutdown.Grace,
-		Inline: []callbacks.Listener{metrics.New(nil), count},
-		Group: func(string) engine.GroupSettings {
-			return engine.GroupSettings{
-				MaxPollRecords: gc.Fetch.MaxPollRecords, QueueBytes: int64(gc.Fetch.MaxBufferedBytes) / 4 * 3,
-				PartitionBytes: int64(gc.Fetch.MaxPartitionBytes), FetchWait: gc.Fetch.MaxWait,
-				CommitInterval: gc.Commit.Interval, RevokeDrain: gc.Group.Drain, RevokeGrace: time.Second,
-			}
-		},
-	}
+	settings := engine.Configure(cfg)
+	settings.Connect = kafka.New(cfg, nil)
+	settings.Inline = []callbacks.Listener{metrics.New(nil), count}
 	table, err := router.Draw(func(r *router.Router) {
 		if name == "karafgo-each-middleware" {
 			r.Use(middleware.Log())

@@ -55,8 +55,8 @@ type producer struct {
 	brokers []string
 }
 
-// Ping names the brokers that were tried and what they said. It returns when ctx ends, which the client alone does not: it waits for a broker
-// that accepts a connection and then says nothing.
+// Ping names the brokers that were tried and what they said. It returns when ctx ends, which the client alone does not: it waits for a
+// broker that accepts a connection and then says nothing.
 func (p *producer) Ping(ctx context.Context) error {
 	answered := make(chan error, 1)
 	go func() { answered <- p.Client.Ping(ctx) }()
