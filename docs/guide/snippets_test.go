@@ -15,6 +15,7 @@ import (
 
 var (
 	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$") //nolint:gocritic // lines, in multi-line mode
+	code  = regexp.MustCompile("`[^`\n]*`")
 	link  = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 )
 
@@ -68,7 +69,7 @@ func blocks(text, language string) []string {
 	return found
 }
 
-// Every block of Go in the README and the guide compiles: whole programs as they are, parts of one inside around.
+// Every block of Go in the README and the guide compiles: whole programs as they are, parts of one inside around. Tests pass.
 func TestProgramsCompile(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
@@ -78,18 +79,22 @@ func TestProgramsCompile(t *testing.T) {
 	g.Expect(os.MkdirAll(build, 0o750)).To(Succeed())
 	programs, parts := 0, 0
 	for page, text := range pages(g) {
-		for _, code := range blocks(text, "go") {
-			if strings.HasPrefix(code, "package ") {
+		for _, source := range blocks(text, "go") {
+			if strings.HasPrefix(source, "package ") {
 				programs++
 			} else {
 				parts++
-				code = around + code + "}\n\nfunc main() { part(nil, nil) }\n"
+				source = around + source + "}\n\nfunc main() { part(nil, nil) }\n"
 			}
 			dir, err := os.MkdirTemp(build, "_snippet") //nolint:usetesting // inside the module, for its requirements
 			g.Expect(err).NotTo(HaveOccurred())
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			g.Expect(os.WriteFile(filepath.Join(dir, "main.go"), []byte(code), 0o600)).To(Succeed())
-			cmd := exec.CommandContext(t.Context(), "go", "vet", ".")
+			file, verb := "main.go", "vet"
+			if strings.Contains(source, "func Test") { // a test is run, too
+				file, verb = "snippet_test.go", "test"
+			}
+			g.Expect(os.WriteFile(filepath.Join(dir, file), []byte(source), 0o600)).To(Succeed())
+			cmd := exec.CommandContext(t.Context(), "go", verb, ".")
 			cmd.Dir = dir
 			out, err := cmd.CombinedOutput()
 			g.Expect(err).NotTo(HaveOccurred(), "%s: %s", page, strings.TrimSpace(string(out)))
@@ -122,7 +127,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	g := NewWithT(t)
 	found := 0
 	for page, text := range pages(g) {
-		for _, m := range link.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(block.ReplaceAllString(text, ""), ""), -1) {
 			found++
 			g.Expect(filepath.Join(filepath.Dir(page), m[1])).To(Or(BeARegularFile(), BeADirectory()), "link in %s", page)
 		}
