@@ -16,6 +16,9 @@ type TopicConfig = config.Topic
 // GroupConfig is a value of Config.Groups.
 type GroupConfig = config.GroupConfig
 
+// Secret is a text of the configuration that is never printed.
+type Secret = config.Secret
+
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config { return config.Default() }
 

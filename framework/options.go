@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/sasl"
 	"go.uber.org/fx"
 
 	"github.com/karafgo/karafgo/callbacks"
@@ -39,6 +40,7 @@ const (
 	middlewareGroup = `group:"karafgo.middleware"`
 	listenersGroup  = `group:"karafgo.listeners"`
 	hooksGroup      = `group:"karafgo.hooks"`
+	saslGroup       = `group:"karafgo.sasl"`
 )
 
 func supply[T any](v T, group string) fx.Option {
@@ -112,6 +114,10 @@ func Callbacks(listeners ...callbacks.Listener) fx.Option { return supply(listen
 // Hooks adds hooks, which run in line with the life of consumer groups.
 func Hooks(hooks ...callbacks.Hooks) fx.Option { return supply(hooks, hooksGroup) }
 
+// SASL authenticates by a mechanism that the configuration does not have, or that gets its token from Go: oauth.Oauth(fn),
+// aws.ManagedStreamingIAM(fn) and others of franz-go's pkg/sasl. kafka.sasl.mechanism must be none then.
+func SASL(m sasl.Mechanism) fx.Option { return supply(m, saslGroup) }
+
 // parts is what options contributed.
 type parts struct {
 	fx.In
@@ -120,4 +126,5 @@ type parts struct {
 	Middleware []part[[]consumer.Middleware] `group:"karafgo.middleware"`
 	Listeners  []part[[]callbacks.Listener]  `group:"karafgo.listeners"`
 	Hooks      []part[[]callbacks.Hooks]     `group:"karafgo.hooks"`
+	SASL       []part[sasl.Mechanism]        `group:"karafgo.sasl"`
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
 	"github.com/karafgo/karafgo/internal/health"
 	"github.com/karafgo/karafgo/internal/kafka"
@@ -66,7 +67,11 @@ func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Sh
 	})
 	m := metrics.New(pr.status)
 	s := engine.Configure(cfg)
-	s.Connect = kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
+	cluster, err := newCluster(cfg, p, log)
+	if err != nil {
+		return nil, err
+	}
+	s.Connect = cluster
 	s.Inline = []callbacks.Listener{m, pr.health, eventLog{log}}
 	s.Listeners = slices.Concat(inOrder(p.Listeners)...)
 	s.Hooks = slices.Concat(inOrder(p.Hooks)...)
@@ -77,6 +82,21 @@ func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Sh
 		pr.http = newListener(cfg.HTTP.Listen, m, pr.health, log)
 	}
 	return pr, nil
+}
+
+var errTwoMechanisms = errors.New("more than one mechanism of SASL is given: use framework.SASL once, with kafka.sasl.mechanism none, " +
+	"or the configuration alone")
+
+func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
+	c := kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
+	switch own := inOrder(p.SASL); {
+	case len(own) == 0:
+		return c, nil
+	case len(own) > 1 || cfg.Kafka.SASL.Mechanism != config.NoSASL:
+		return nil, errTwoMechanisms
+	default:
+		return c.WithSASL(own[0]), nil
+	}
 }
 
 // forgetAfter is after how many of its rounds the client has shown that an error is over: it asks for metadata, and commits, once a

@@ -77,6 +77,8 @@ func Default() Config {
 			BootTimeout:    10 * time.Second,
 			MetadataMaxAge: time.Minute,
 			MissingTopics:  MissingFail,
+			TLS:            TLS{MinVersion: TLS12},
+			SASL:           SASL{Mechanism: NoSASL, TokenCommand: []string{}},
 		},
 		Group: Group{
 			SessionTimeout:    45 * time.Second,

@@ -94,7 +94,7 @@ topics:
 `)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(cfg.Kafka.Brokers).To(Equal([]string{"a:1", "b:2", "host"}))
-		Expect(cfg.Kafka.TLS).To(Equal(config.TLS{Enabled: true, CAFile: "ca.pem"}))
+		Expect(cfg.Kafka.TLS).To(Equal(config.TLS{Enabled: true, CAFile: "ca.pem", MinVersion: config.TLS12}))
 		Expect(cfg.Group.Drain).To(BeZero())
 		Expect(cfg.Group.InstanceID).To(Equal("7"))
 		Expect(cfg.Fetch.MinBytes).To(Equal(64 * config.KiB))

@@ -45,34 +45,12 @@ func (v *validator) kafka(k Kafka) {
 	}
 
 	v.tls(k.TLS)
+	v.sasl(k.SASL)
 	between(v, "kafka.dial_timeout", k.DialTimeout, time.Millisecond, anyTime)
 	between(v, "kafka.request_timeout", k.RequestTimeout, leastTimeout, longestRequest)
 	between(v, "kafka.boot_timeout", k.BootTimeout, 0, anyTime)
 	between(v, "kafka.metadata_max_age", k.MetadataMaxAge, leastTimeout, time.Hour)
 	v.oneOf("kafka.missing_topics", k.MissingTopics, MissingFail, MissingWarn)
-}
-
-func (v *validator) tls(t TLS) {
-	if !t.Enabled {
-		for _, given := range []struct{ key, value string }{
-			{"ca_file", t.CAFile},
-			{"cert_file", t.CertFile},
-			{"key_file", t.KeyFile},
-			{"server_name", t.ServerName},
-		} {
-			if given.value != "" {
-				v.report(given.key+" is given, but connections are not encrypted: set kafka.tls.enabled to true or remove the key",
-					"kafka.tls."+given.key, "kafka.tls.enabled")
-			}
-		}
-	}
-
-	switch {
-	case t.CertFile != "" && t.KeyFile == "":
-		v.report("needs kafka.tls.key_file, the private key of the certificate", "kafka.tls.cert_file", "kafka.tls.key_file")
-	case t.CertFile == "" && t.KeyFile != "":
-		v.report("needs kafka.tls.cert_file, the certificate of the key", "kafka.tls.key_file", "kafka.tls.cert_file")
-	}
 }
 
 // shared checks the sections that a group may override.

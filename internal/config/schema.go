@@ -20,8 +20,10 @@ type child struct {
 }
 
 var (
-	bytesType = reflect.TypeFor[Bytes]()        //nolint:gochecknoglobals // constant
-	rootNode  = sync.OnceValue(func() *schema { //nolint:gochecknoglobals // computed once, never written
+	bytesType   = reflect.TypeFor[Bytes]()        //nolint:gochecknoglobals // constant
+	secretType  = reflect.TypeFor[Secret]()       //nolint:gochecknoglobals // constant
+	versionType = reflect.TypeFor[Version]()      //nolint:gochecknoglobals // constant
+	rootNode    = sync.OnceValue(func() *schema { //nolint:gochecknoglobals // computed once, never written
 		return newSchema(reflect.TypeFor[Config]())
 	})
 )

@@ -57,6 +57,10 @@ func (s *schema) parse(value raw) (any, string) {
 		return parseDuration(item)
 	case s.typ == bytesType:
 		return parseSize(item)
+	case s.typ == secretType:
+		return parseSecret(item)
+	case s.typ == versionType && item.is(tagFloat, tagInt, tagText):
+		return item.text, ""
 	case s.typ.Kind() == reflect.Bool:
 		return parseBool(item)
 	case s.typ.Kind() == reflect.Int:
@@ -144,6 +148,18 @@ func parseText(item scalar) (any, string) {
 		return nil, fmt.Sprintf("%s is not text: quote it, as %q", item.text, item.text)
 	case !printable(item.text):
 		return nil, fmt.Sprintf("%q holds a character that cannot be printed", item.text)
+	}
+
+	return item.text, ""
+}
+
+// parseSecret is parseText without showing the text.
+func parseSecret(item scalar) (any, string) {
+	switch {
+	case !item.is(tagText):
+		return nil, "is not text: put it in quotes"
+	case !printable(item.text):
+		return nil, "holds a character that cannot be printed"
 	}
 
 	return item.text, ""

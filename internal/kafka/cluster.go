@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
 
 	"github.com/karafgo/karafgo/internal/config"
 )
@@ -23,6 +24,7 @@ type Cluster struct {
 	cfg    config.Config
 	logger kgo.Logger
 	dial   Dial
+	own    sasl.Mechanism // of the program; instead of kafka.sasl
 }
 
 // New makes a Cluster; nothing is connected yet. logger may be nil.
@@ -35,6 +37,20 @@ func (c *Cluster) WithDialer(dial Dial) *Cluster {
 	return &with
 }
 
+// WithSASL authenticates by a mechanism of the program, instead of the configured one.
+func (c *Cluster) WithSASL(m sasl.Mechanism) *Cluster {
+	with := *c
+	with.own = m
+	return &with
+}
+
+func (c *Cluster) mechanism() sasl.Mechanism { //nolint:ireturn // kgo wants the interface
+	if c.own != nil {
+		return c.own
+	}
+	return mechanism(c.cfg.Kafka.SASL)
+}
+
 // Producer makes the client that a process shares.
 func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
 	opts, err := c.base()
@@ -45,43 +61,70 @@ func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implemen
 	if err != nil {
 		return nil, fmt.Errorf("configure client: %w", err)
 	}
-	return &producer{Client: cl, admin: kadm.NewClient(cl), brokers: c.cfg.Kafka.Brokers}, nil
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c}, nil
 }
 
 type producer struct {
 	*kgo.Client
 
 	admin   *kadm.Client
-	brokers []string
+	cluster *Cluster
 }
 
-// Ping names the brokers that were tried and what they said. It returns when ctx ends, which the client alone does not: it waits for a
-// broker that accepts a connection and then says nothing.
+const (
+	// pingAgain is the pause before the brokers are asked again.
+	pingAgain = 250 * time.Millisecond
+	// pingMargin is what the client has to say why nothing answered, after the time for it is up.
+	pingMargin = 100 * time.Millisecond
+)
+
+// Ping asks until a broker answers, one refuses for a reason that no waiting heals, or ctx ends. Its error names the brokers and what they
+// said last.
 func (p *producer) Ping(ctx context.Context) error {
+	var last error
+	for {
+		err := p.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil || !errors.Is(err, ctx.Err()) {
+			last = err
+		}
+		final, explained := p.cluster.explain(last)
+		if final {
+			return fmt.Errorf("brokers %s: %w", p.names(), explained)
+		}
+		select {
+		case <-time.After(pingAgain):
+			continue
+		case <-ctx.Done():
+		}
+		if explained == last && errors.Is(last, ctx.Err()) { //nolint:errorlint // the very same
+			return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w",
+				p.names(), last)
+		}
+		return fmt.Errorf("brokers %s: %w", p.names(), explained)
+	}
+}
+
+func (p *producer) names() string { return strings.Join(p.cluster.cfg.Kafka.Brokers, ", ") }
+
+// ask returns when ctx ends, which the client alone does not: it waits for a broker that accepts a connection and then says nothing.
+func (p *producer) ask(ctx context.Context) error {
 	answered := make(chan error, 1)
 	go func() { answered <- p.Client.Ping(ctx) }()
-	var err error
 	select {
-	case err = <-answered:
+	case err := <-answered:
+		return err
 	case <-ctx.Done():
-		select {
-		case err = <-answered: // perhaps with the cause
-		case <-time.After(pingMargin):
-			err = ctx.Err()
-		}
 	}
-	if err == nil {
-		return nil
+	select {
+	case err := <-answered:
+		return err
+	case <-time.After(pingMargin):
+		return ctx.Err()
 	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w",
-			strings.Join(p.brokers, ", "), err)
-	}
-	return fmt.Errorf("brokers %s: %w", strings.Join(p.brokers, ", "), err)
 }
-
-// pingMargin is what the client has to say why nothing answered, after the time for it is up.
-const pingMargin = 100 * time.Millisecond
 
 // Produce implements Producer.
 func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {

@@ -2,11 +2,7 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -43,44 +39,22 @@ func (c *Cluster) base() ([]kgo.Opt, error) {
 	if c.logger != nil {
 		opts = append(opts, kgo.WithLogger(c.logger))
 	}
-	var tlsConfig *tls.Config
-	if k.TLS.Enabled {
-		var err error
-		if tlsConfig, err = newTLS(k.TLS); err != nil {
-			return nil, err
-		}
-	}
 	switch {
 	case c.dial != nil:
 		opts = append(opts, kgo.Dialer(c.dial))
-	case tlsConfig != nil:
-		opts = append(opts, kgo.Dialer((&tls.Dialer{NetDialer: &net.Dialer{Timeout: k.DialTimeout}, Config: tlsConfig}).DialContext))
+	case k.TLS.Enabled:
+		certs, err := newCertificates(k.TLS)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.Dialer(secureDial(certs, k.DialTimeout)))
 	default:
 		opts = append(opts, kgo.DialTimeout(k.DialTimeout))
 	}
+	if m := c.mechanism(); m != nil {
+		opts = append(opts, kgo.SASL(m))
+	}
 	return opts, nil
-}
-
-func newTLS(t config.TLS) (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.ca_file: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka.tls.ca_file: %s holds no PEM certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.cert_file and key_file: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return conf, nil
 }
 
 func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {

@@ -179,6 +179,10 @@ func kindOf(typ ast.Expr) (kind, section string) {
 			return "whole number", ""
 		case "Bytes":
 			return "size", ""
+		case "Secret":
+			return "secret text", ""
+		case "Version":
+			return "version", ""
 		default:
 			return "section", typ.Name
 		}
