@@ -17,7 +17,7 @@ import (
 func runs(ctx context.Context, cfg framework.Config, opts ...fx.Option) error {
 	started := make(chan struct{}, 1)
 	r := background(func(ctx context.Context) error {
-		return framework.Run(ctx, cfg, append(opts, framework.Routes(each(&counter{})), framework.Callbacks(
+		return framework.Run(ctx, cfg, append(opts, framework.Callbacks(
 			callbacks.On(func(context.Context, callbacks.Positioned) { started <- struct{}{} })))...)
 	})
 	select {
@@ -42,7 +42,7 @@ var _ = Describe("SASL", func() {
 	It("authenticates by the configuration", func(ctx SpecContext) {
 		cfg := quick(broker())
 		cfg.Kafka.SASL.Mechanism, cfg.Kafka.SASL.Username, cfg.Kafka.SASL.Password = "scram-sha-256", user, framework.Secret(pass)
-		Expect(runs(ctx, cfg)).To(Succeed())
+		Expect(runs(ctx, cfg, framework.Routes(each(&counter{})))).To(Succeed())
 		cfg.Kafka.SASL.Password = "other"
 		cfg.Kafka.BootTimeout = patience / 100
 		err := framework.Run(ctx, cfg, framework.Routes(each(&counter{})))
@@ -57,7 +57,7 @@ var _ = Describe("SASL", func() {
 			return scram.Auth{User: user, Pass: pass}, nil
 		})
 		cfg := quick(broker())
-		Expect(runs(ctx, cfg, framework.SASL(own))).To(Succeed())
+		Expect(runs(ctx, cfg, framework.Routes(each(&counter{})), framework.SASL(own))).To(Succeed())
 		Expect(asked).NotTo(BeEmpty())
 		cfg.Kafka.SASL.Mechanism, cfg.Kafka.SASL.Username, cfg.Kafka.SASL.Password = "plain", user, pass
 		Expect(framework.Run(ctx, cfg, framework.Routes(each(&counter{})), framework.SASL(own))).

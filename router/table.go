@@ -106,6 +106,20 @@ func (t *Table) Topics() []string {
 	return slices.Compact(names)
 }
 
+// Outputs returns the names of all topics that responders write to, sorted, each once.
+func (t *Table) Outputs() []string {
+	var names []string
+	for _, g := range t.groups {
+		for _, r := range g.Routes {
+			for _, o := range r.Outputs {
+				names = append(names, o.Topic)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // String prints the table for people.
 func (t *Table) String() string {
 	var b strings.Builder

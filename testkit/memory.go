@@ -126,6 +126,8 @@ type memoryProducer struct{ c *memory }
 
 func (p memoryProducer) Ping(context.Context) error { return nil }
 
+func (p memoryProducer) Denied(context.Context, kafka.Rights) ([]string, error) { return nil, nil }
+
 func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]kafka.Topic, error) {
 	found := map[string]kafka.Topic{}
 	for _, name := range names {

@@ -26,6 +26,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/framework"
@@ -34,6 +36,7 @@ import (
 
 var (
 	_ context.Context
+	_ oauth.Auth
 	_ = time.Second
 	_ = router.Skip
 	_ = framework.Main
@@ -42,6 +45,8 @@ var (
 
 func routes(*router.Router)             {}
 func page(string, ...any)               {}
+
+func fetchToken(context.Context) (string, error) { return "", nil }
 func forget(callbacks.Partitions) error { return nil }
 
 func part(g *router.Group, h consumer.Handler) {

@@ -124,6 +124,9 @@ func (e *Engine) boot(ctx context.Context) error {
 	if err := producer.Ping(ctx); err != nil {
 		return fmt.Errorf("no answer from the cluster: %w", err)
 	}
+	if err := e.checkRights(ctx); err != nil {
+		return err
+	}
 	topics, err := producer.Topics(ctx, e.table.Topics()...)
 	if err != nil {
 		return fmt.Errorf("describe topics: %w", err)
@@ -144,6 +147,22 @@ func (e *Engine) boot(ctx context.Context) error {
 		e.mu.Lock()
 		e.runners = append(e.runners, r)
 		e.mu.Unlock()
+	}
+	return nil
+}
+
+// checkRights asks for everything at once that the routes need: a right that is missing would show one by one, and some of them late.
+func (e *Engine) checkRights(ctx context.Context) error {
+	need := kafka.Rights{Read: e.table.Topics(), Write: e.table.Outputs()}
+	for _, g := range e.table.Groups() {
+		need.Groups = append(need.Groups, g.ID)
+	}
+	denied, err := e.producer.Denied(ctx, need)
+	if err != nil {
+		return fmt.Errorf("ask for the rights of this process: %w", err)
+	}
+	if len(denied) > 0 {
+		return fmt.Errorf("not authorised:\n  %s", strings.Join(denied, "\n  "))
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type Consumer interface {
 type Producer interface {
 	// Ping returns nil when a broker answers.
 	Ping(ctx context.Context) error
+	// Denied says, one line each, what of the rights the cluster does not give. What it does not tell is not denied.
+	Denied(ctx context.Context, need Rights) ([]string, error)
 	// Topics describes topics. A topic that does not exist is not in the result.
 	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
 	// Produce sends r on behalf of the record at from.

@@ -1,0 +1,121 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Rights are what a process needs to be allowed.
+type Rights struct {
+	Read   []string // topics
+	Write  []string // topics
+	Groups []string
+}
+
+// Denied implements Producer.
+func (p *producer) Denied(ctx context.Context, need Rights) ([]string, error) {
+	topics, err := p.topicRights(ctx, slices.Concat(need.Read, need.Write))
+	if err != nil {
+		return nil, err
+	}
+	groups := p.groupRights(ctx, need.Groups)
+	var denied []string
+	check := func(have map[string]right, kind, name string, op kmsg.ACLOperation) {
+		if r, ok := have[name]; ok && !r.allows(op) {
+			denied = append(denied, p.denied(kind, name, op))
+		}
+	}
+	for _, name := range need.Groups {
+		check(groups, "group", name, kmsg.ACLOperationRead)
+	}
+	for _, name := range need.Read {
+		check(topics, "topic", name, kmsg.ACLOperationRead)
+	}
+	for _, name := range need.Write {
+		check(topics, "topic", name, kmsg.ACLOperationWrite)
+	}
+	return denied, nil
+}
+
+// right is what a cluster lets this process do with one of its resources.
+type right struct {
+	none bool
+	ops  int32 // a bit for each ACLOperation (KIP-430)
+}
+
+// A broker before Kafka 2.3 does not say. One that says that nothing is allowed, and yet describes the resource, does not either.
+const (
+	untoldOps  = -1 << 31
+	nothingOps = 0
+)
+
+func (r right) allows(op kmsg.ACLOperation) bool {
+	return !r.none && (r.ops == untoldOps || r.ops == nothingOps || r.ops&(1<<op) != 0)
+}
+
+func (p *producer) denied(kind, name string, op kmsg.ACLOperation) string {
+	who := "this process"
+	if user := p.cluster.cfg.Kafka.SASL.Username; user != "" {
+		who = "User:" + user
+	}
+	return fmt.Sprintf("%s is not allowed to %s %s %q: add an ACL for the operation %s on this %s",
+		who, strings.ToLower(op.String()), kind, name, op, kind)
+}
+
+func (p *producer) topicRights(ctx context.Context, names []string) (map[string]right, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	for _, name := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = new(name)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, p.Client)
+	if err != nil {
+		return nil, fmt.Errorf("describe topics: %w", err)
+	}
+	found := map[string]right{}
+	for _, t := range resp.Topics {
+		switch t.ErrorCode {
+		case kerr.TopicAuthorizationFailed.Code:
+			found[*t.Topic] = right{none: true}
+		case 0:
+			found[*t.Topic] = right{ops: t.AuthorizedOperations}
+		}
+	}
+	return found, nil
+}
+
+func (p *producer) groupRights(ctx context.Context, ids []string) map[string]right {
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups, req.IncludeAuthorizedOperations = ids, true
+	found := map[string]right{}
+	for _, shard := range p.Client.RequestSharded(ctx, req) { // each group has a coordinator of its own
+		resp, ok := shard.Resp.(*kmsg.DescribeGroupsResponse)
+		if shard.Err != nil || !ok {
+			asked, _ := shard.Req.(*kmsg.DescribeGroupsRequest)
+			if asked == nil || !errors.Is(shard.Err, kerr.GroupAuthorizationFailed) {
+				continue // what is wrong shows when the group is joined
+			}
+			for _, id := range asked.Groups {
+				found[id] = right{none: true}
+			}
+			continue
+		}
+		for _, g := range resp.Groups {
+			switch g.ErrorCode {
+			case kerr.GroupAuthorizationFailed.Code:
+				found[g.Group] = right{none: true}
+			case 0:
+				found[g.Group] = right{ops: g.AuthorizedOperations}
+			}
+		}
+	}
+	return found
+}
