@@ -32,6 +32,7 @@ type cli struct {
 	file    string
 	brokers []string
 	set     []string
+	choose  map[string]*[]string // lists of the section routes, by key
 	out     io.Writer
 }
 
@@ -74,6 +75,15 @@ func (c *cli) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.file, "config", "", "configuration file (default karafgo.yaml, if there is one)")
 	flags.StringSliceVar(&c.brokers, "brokers", nil, "brokers to connect to first, host:port, separated by commas")
+	c.choose = map[string]*[]string{}
+	for _, f := range []struct{ key, usage string }{
+		{"include_groups", "consume only these groups"},
+		{"exclude_groups", "leave out these groups"},
+		{"include_topics", "consume only these topics"},
+		{"exclude_topics", "leave out these topics"},
+	} {
+		c.choose[f.key] = flags.StringSlice(strings.ReplaceAll(f.key, "_", "-"), nil, f.usage+", separated by commas")
+	}
 	flags.StringArrayVar(&c.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")
 	root.AddCommand(server, c.routes(), c.config())
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -94,6 +104,11 @@ func (c *cli) load() (Config, error) {
 	}
 	if len(c.brokers) > 0 {
 		flags["kafka.brokers"] = strings.Join(c.brokers, ",")
+	}
+	for key, names := range c.choose {
+		if len(*names) > 0 {
+			flags["routes."+key] = strings.Join(*names, ",")
+		}
 	}
 	cfg, err := config.Load(config.Source{File: c.file, Environ: os.Environ(), Flags: flags})
 	if err := errors.Join(append(errs, err)...); err != nil {

@@ -184,6 +184,21 @@ var _ = Describe("The command line", func() {
 		Expect(stdout).To(MatchRegexp(`(?m)^g +t +each`))
 	})
 
+	It("leaves out what is excluded, and refuses names that nobody draws", func() {
+		code, stdout, _ := run("routes", "--include-groups", "g", "--include-topics", "t")
+		Expect(code).To(Equal(framework.ExitClean))
+		Expect(stdout).To(ContainSubstring("each"))
+		code, _, stderr := run("routes", "--exclude-topics", "t")
+		Expect(code).To(Equal(framework.ExitStart))
+		Expect(stderr).To(ContainSubstring("nothing is left to consume"))
+		code, _, stderr = run("routes", "--exclude-groups", "gg,g2", "--include-topics", "tt")
+		Expect(code).To(Equal(framework.ExitStart))
+		Expect(stderr).To(And(
+			ContainSubstring(`flag: routes.exclude_groups: "gg": no route draws this group; did you mean g?`),
+			ContainSubstring(`flag: routes.exclude_groups: "g2": no route draws this group`),
+			ContainSubstring(`flag: routes.include_topics: "tt": no route draws this topic`)))
+	})
+
 	It("prints the routes as JSON", func() {
 		code, stdout, stderr := run("routes", "-o", "json")
 		Expect(code).To(Equal(0), stderr)

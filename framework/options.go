@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"go.uber.org/fx"
 
@@ -41,6 +42,7 @@ const (
 	listenersGroup  = `group:"karafgo.listeners"`
 	hooksGroup      = `group:"karafgo.hooks"`
 	saslGroup       = `group:"karafgo.sasl"`
+	balancersGroup  = `group:"karafgo.balancers"`
 )
 
 func supply[T any](v T, group string) fx.Option {
@@ -118,6 +120,10 @@ func Hooks(hooks ...callbacks.Hooks) fx.Option { return supply(hooks, hooksGroup
 // aws.ManagedStreamingIAM(fn) and others of franz-go's pkg/sasl. kafka.sasl.mechanism must be none then.
 func SASL(m sasl.Mechanism) fx.Option { return supply(m, saslGroup) }
 
+// Balancers distributes partitions by strategies of the program, in order of preference, instead of group.balancers; all groups of the
+// process use them. With group.protocol consumer the broker distributes, and they are not asked.
+func Balancers(b ...kgo.GroupBalancer) fx.Option { return supply(b, balancersGroup) }
+
 // parts is what options contributed.
 type parts struct {
 	fx.In
@@ -127,4 +133,5 @@ type parts struct {
 	Listeners  []part[[]callbacks.Listener]  `group:"karafgo.listeners"`
 	Hooks      []part[[]callbacks.Hooks]     `group:"karafgo.hooks"`
 	SASL       []part[sasl.Mechanism]        `group:"karafgo.sasl"`
+	Balancers  []part[[]kgo.GroupBalancer]   `group:"karafgo.balancers"`
 }

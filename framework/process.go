@@ -48,8 +48,15 @@ func newTable(p parts, cfg Config) (*router.Table, error) {
 	if err := errors.Join(cfg.Validate(), cfg.CheckRoutes(table.Topics(), groups)); err != nil {
 		return nil, err //nolint:wrapcheck // as above
 	}
-	return table, nil
+	chosen := table.Only(cfg.Routes.Keeps)
+	if len(chosen.Groups()) == 0 {
+		return nil, errNothingChosen
+	}
+	return chosen, nil
 }
+
+var errNothingChosen = errors.New("nothing is left to consume: routes.include_groups, exclude_groups, include_topics and exclude_topics " +
+	"leave out every route")
 
 func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner) (*process, error) {
 	log, err := newLogger(cfg.Log)
@@ -91,12 +98,15 @@ func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
 	c := kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
 	switch own := inOrder(p.SASL); {
 	case len(own) == 0:
-		return c, nil
 	case len(own) > 1 || cfg.Kafka.SASL.Mechanism != config.NoSASL:
 		return nil, errTwoMechanisms
 	default:
-		return c.WithSASL(own[0]), nil
+		c = c.WithSASL(own[0])
 	}
+	if own := slices.Concat(inOrder(p.Balancers)...); len(own) > 0 {
+		c = c.WithBalancers(own...)
+	}
+	return c, nil
 }
 
 // forgetAfter is after how many of its rounds the client has shown that an error is over: it asks for metadata, and commits, once a

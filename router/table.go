@@ -94,6 +94,18 @@ func (t *Table) Groups() []GroupSpec {
 	return groups
 }
 
+// Only returns the table of the routes for which keep is true; groups without any are left out.
+func (t *Table) Only(keep func(group, topic string) bool) *Table {
+	only := &Table{}
+	for _, g := range t.Groups() {
+		g.Routes = slices.DeleteFunc(g.Routes, func(r RouteSpec) bool { return !keep(r.Group, r.Topic) })
+		if len(g.Routes) > 0 {
+			only.groups = append(only.groups, g)
+		}
+	}
+	return only
+}
+
 // Topics returns the names of all topics consumed, sorted, each once.
 func (t *Table) Topics() []string {
 	var names []string

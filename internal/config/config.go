@@ -24,6 +24,8 @@ type Config struct {
 	Concurrency Concurrency `yaml:"concurrency"`
 	// Shutdown bounds a clean stop.
 	Shutdown Shutdown `yaml:"shutdown"`
+	// Routes chooses what this process consumes of what is drawn.
+	Routes Routes `yaml:"routes"`
 	// HTTP is the listener of metrics and probes.
 	HTTP HTTP `yaml:"http"`
 	// Log is the process's own log.
@@ -85,6 +87,7 @@ func Default() Config {
 			HeartbeatInterval: 3 * time.Second,
 			RebalanceTimeout:  time.Minute,
 			Drain:             defaultDrain(time.Minute),
+			Protocol:          Classic,
 			Balancers:         []string{CooperativeSticky},
 		},
 		Fetch: Fetch{
@@ -104,8 +107,11 @@ func Default() Config {
 		},
 		Concurrency: Concurrency{Limit: 0},
 		Shutdown:    Shutdown{Drain: 30 * time.Second, Grace: 5 * time.Second},
-		HTTP:        HTTP{Listen: ":8080", StuckAfter: 5 * time.Minute},
-		Log:         Log{Level: LevelInfo, Format: FormatAuto},
+		Routes: Routes{
+			IncludeGroups: []string{}, ExcludeGroups: []string{}, IncludeTopics: []string{}, ExcludeTopics: []string{},
+		},
+		HTTP: HTTP{Listen: ":8080", StuckAfter: 5 * time.Minute},
+		Log:  Log{Level: LevelInfo, Format: FormatAuto},
 	}
 }
 

@@ -10,6 +10,12 @@ const (
 	RoundRobin        = "round-robin"
 )
 
+// The values of [Group.Protocol].
+const (
+	Classic  = "classic"
+	Consumer = "consumer"
+)
+
 // The values of [Fetch.Isolation].
 const (
 	ReadUncommitted = "read_uncommitted"
@@ -19,6 +25,11 @@ const (
 // Group is the membership of every consumer group of the process: how a dead member is noticed and
 // how partitions change hands. A group's own values stand in groups.<id>.group.
 type Group struct {
+	// Protocol is classic, or consumer for the protocol of KIP-848: the broker distributes the
+	// partitions, and only those that move are stopped. It needs Kafka 4.0, and 4.3 to be free of
+	// needless redeliveries in a rebalance. session_timeout and heartbeat_interval are the broker's then
+	// (group.consumer.session.timeout.ms) and refused here. Kafka: group.protocol. Defaults to classic.
+	Protocol string `yaml:"protocol"`
 	// SessionTimeout is how long the broker waits for a heartbeat before it takes the member for dead
 	// and gives its partitions to others, 100ms or more. The broker may narrow the range
 	// (group.min.session.timeout.ms, group.max.session.timeout.ms). It must be less than
@@ -42,7 +53,9 @@ type Group struct {
 	// group must have one in common: cooperative-sticky (KIP-429), sticky (KIP-54), range,
 	// round-robin. With one of the last three in the list every rebalance stops all partitions of the
 	// group, so mix them with cooperative-sticky only to migrate: roll out both, then
-	// cooperative-sticky alone. Kafka: partition.assignment.strategy. Defaults to cooperative-sticky.
+	// cooperative-sticky alone. With the protocol consumer the broker has two: uniform, which
+	// cooperative-sticky and sticky mean, and range. A program may have its own (framework.Balancers).
+	// Kafka: partition.assignment.strategy, group.remote.assignor. Defaults to cooperative-sticky.
 	Balancers []string `yaml:"balancers"`
 	// InstanceID makes the member static (KIP-345): a restart within session_timeout causes no
 	// rebalance. It must differ from process to process and stay the same over a restart, so take it

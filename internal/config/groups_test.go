@@ -86,3 +86,24 @@ var _ = Describe("CheckRoutes", func() {
 		Expect(cfg.CheckRoutes(nil, nil)).To(MatchError("topics.a: no route draws this topic"))
 	})
 })
+
+var _ = DescribeTable("The section group", func(yaml, want string) {
+	_, err := document("group: {" + yaml + "}")
+	if want == "" {
+		Expect(err).NotTo(HaveOccurred())
+		return
+	}
+	Expect(err).To(MatchError(ContainSubstring(want)))
+},
+	Entry("the protocol of KIP-848", "protocol: consumer", ""),
+	Entry("with range", "protocol: consumer, balancers: [range]", ""),
+	Entry("another protocol", "protocol: consumers", `"consumers" is unknown; did you mean consumer?`),
+	Entry("with a session timeout", "protocol: consumer, session_timeout: 30s",
+		"group.session_timeout: is set on the broker with the protocol consumer (KIP-848): remove it"),
+	Entry("with heartbeats", "protocol: consumer, heartbeat_interval: 1s",
+		"group.heartbeat_interval: is set on the broker with the protocol consumer (KIP-848): remove it"),
+	Entry("with round-robin", "protocol: consumer, balancers: [round-robin]", "the protocol consumer has one strategy"),
+	Entry("with two strategies", "protocol: consumer, balancers: [range, sticky]", "the protocol consumer has one strategy"),
+	Entry("a drain that leaves too little", "rebalance_timeout: 60s, drain: 55s", "leaves too little of rebalance_timeout 1m"),
+	Entry("a drain that leaves enough", "rebalance_timeout: 60s, drain: 50s", ""),
+)

@@ -17,6 +17,10 @@ type Kafka struct {
 	// ClientID is the name that brokers log, measure and set quotas by, at most 256 bytes. Kafka:
 	// client.id. Defaults to karafgo.
 	ClientID string `yaml:"client_id"`
+	// Rack is where this process is, as brokers name it in broker.rack. Consumers then fetch from a
+	// replica in their rack where the cluster allows it (KIP-392), and range and sticky balancers keep
+	// partitions in it (KIP-881). Kafka: client.rack. Defaults to empty, unknown.
+	Rack string `yaml:"rack"`
 	// TLS encrypts the connections to the brokers and can prove who this process is.
 	TLS TLS `yaml:"tls"`
 	// SASL proves to the brokers who this process is, by a name and a secret or by a token.

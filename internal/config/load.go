@@ -146,7 +146,7 @@ func unmarshal(merged *koanf.Koanf) (Config, error) {
 		return Config{}, err
 	}
 
-	if !merged.Exists(joined([]string{"group", "drain"})) {
+	if !merged.Exists(joined([]string{sectionGroup, "drain"})) {
 		cfg.Group.Drain = defaultDrain(cfg.Group.RebalanceTimeout)
 	}
 
@@ -163,7 +163,8 @@ func unmarshal(merged *koanf.Koanf) (Config, error) {
 		}
 
 		// A drain that nobody chose follows the group's own rebalance timeout.
-		if !merged.Exists(joined([]string{sectionGroups, id, "group", "drain"})) && !merged.Exists(joined([]string{"group", "drain"})) {
+		chosen, forAll := joined([]string{sectionGroups, id, sectionGroup, "drain"}), joined([]string{sectionGroup, "drain"})
+		if !merged.Exists(chosen) && !merged.Exists(forAll) {
 			own.Group.Drain = defaultDrain(own.Group.RebalanceTimeout)
 		}
 

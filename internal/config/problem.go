@@ -72,6 +72,9 @@ const (
 	sectionGroups = "groups"
 )
 
+// sectionGroup is the common section of what groups.<id>.group overrides.
+const sectionGroup = "group"
+
 // under returns the path of a key of a section. It never writes to the section's own array.
 func under(path []string, keys ...string) []string { return append(slices.Clip(path), keys...) }
 

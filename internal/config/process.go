@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The values of [Producer.Compression].
 const (
@@ -49,6 +52,29 @@ type Concurrency struct {
 	// Limit is the number of handlers that run at once in this process. 0 sets no limit beside those
 	// of the routes. Defaults to 0.
 	Limit int `yaml:"limit"`
+}
+
+// Routes chooses what this process consumes of what is drawn, so that one program can be deployed in
+// parts. A name that no route draws is refused at boot, and so is a choice that leaves nothing.
+type Routes struct {
+	// IncludeGroups are the ids of the only groups to consume. Defaults to empty, all of them.
+	IncludeGroups []string `yaml:"include_groups"`
+	// ExcludeGroups are the ids of groups to leave out. Defaults to empty, none.
+	ExcludeGroups []string `yaml:"exclude_groups"`
+	// IncludeTopics are the names of the only topics to consume. Every process of a group must choose the
+	// same topics, or partitions of the others are consumed by nobody. Defaults to empty, all of them.
+	IncludeTopics []string `yaml:"include_topics"`
+	// ExcludeTopics are the names of topics to leave out; as with include_topics. Defaults to empty, none.
+	ExcludeTopics []string `yaml:"exclude_topics"`
+}
+
+// Keeps reports whether a route is chosen.
+func (r Routes) Keeps(group, topic string) bool {
+	chosen := func(name string, include, exclude []string) bool {
+		return (len(include) == 0 || slices.Contains(include, name)) && !slices.Contains(exclude, name)
+	}
+
+	return chosen(group, r.IncludeGroups, r.ExcludeGroups) && chosen(topic, r.IncludeTopics, r.ExcludeTopics)
 }
 
 // Shutdown bounds a clean stop: polling ends, running handlers finish, offsets are committed and the

@@ -7,17 +7,35 @@ import (
 	"strings"
 )
 
-// CheckRoutes reports every override of topics.<name> and groups.<id> that concerns nothing, given
+// CheckRoutes reports every override of topics.<name> and groups.<id>, and every name in the section
+// routes, that concerns nothing, given
 // the names that routes draw: it would do nothing, and most likely means another name. Callers with
 // routes that match topics by pattern must leave out what these may match.
 func (c Config) CheckRoutes(topics, groups []string) error {
-	return join(append(
-		c.undrawn(sectionTopics, "topic", slices.Sorted(maps.Keys(c.Topics)), topics),
-		c.undrawn(sectionGroups, "group", slices.Sorted(maps.Keys(c.Groups)), groups)...,
-	))
+	const group, topic = "group", "topic"
+
+	problems := slices.Concat(
+		c.undrawn([]string{sectionTopics}, topic, slices.Sorted(maps.Keys(c.Topics)), topics),
+		c.undrawn([]string{sectionGroups}, group, slices.Sorted(maps.Keys(c.Groups)), groups),
+	)
+
+	for _, choice := range []struct {
+		key, kind string
+		given     []string
+		drawn     []string
+	}{
+		{"include_groups", group, c.Routes.IncludeGroups, groups},
+		{"exclude_groups", group, c.Routes.ExcludeGroups, groups},
+		{"include_topics", topic, c.Routes.IncludeTopics, topics},
+		{"exclude_topics", topic, c.Routes.ExcludeTopics, topics},
+	} {
+		problems = append(problems, c.undrawn([]string{"routes", choice.key}, choice.kind, choice.given, choice.drawn)...)
+	}
+
+	return join(problems)
 }
 
-func (c Config) undrawn(section, kind string, given, drawn []string) []*Problem {
+func (c Config) undrawn(section []string, kind string, given, drawn []string) []*Problem {
 	var problems []*Problem
 
 	for _, name := range given {
@@ -32,7 +50,11 @@ func (c Config) undrawn(section, kind string, given, drawn []string) []*Problem 
 			what += "; drawn are " + strings.Join(slices.Sorted(slices.Values(drawn)), ", ")
 		}
 
-		path := []string{section, name}
+		path := under(section, name)
+		if len(section) > 1 { // an element of a list
+			path, what = section, fmt.Sprintf("%q: %s", name, what)
+		}
+
 		problems = append(problems, &Problem{Place: c.placeBelow(path), Path: dotted(path), What: what})
 	}
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +45,10 @@ func (v *validator) kafka(k Kafka) {
 
 	v.tls(k.TLS)
 	v.sasl(k.SASL)
+	if !printable(k.Rack) {
+		v.report(fmt.Sprintf("%q holds a character that cannot be printed", k.Rack), "kafka.rack")
+	}
+
 	between(v, "kafka.dial_timeout", k.DialTimeout, time.Millisecond, anyTime)
 	between(v, "kafka.request_timeout", k.RequestTimeout, leastTimeout, longestRequest)
 	between(v, "kafka.boot_timeout", k.BootTimeout, 0, anyTime)
@@ -62,51 +65,6 @@ func (v *validator) shared(g GroupConfig) {
 
 	between(v, "commit.interval", g.Commit.Interval, leastInterval, anyTime)
 	between(v, "commit.threshold", g.Commit.Threshold, 0, math.MaxInt)
-}
-
-func (v *validator) membership(g Group) {
-	const (
-		leastTimeout = 100 * time.Millisecond
-		beats        = 3 // heartbeats in a session: Kafka's own advice, so that two may get lost
-	)
-
-	between(v, "group.session_timeout", g.SessionTimeout, leastTimeout, wireTime)
-	between(v, "group.heartbeat_interval", g.HeartbeatInterval, time.Millisecond, wireTime)
-	between(v, "group.rebalance_timeout", g.RebalanceTimeout, leastTimeout, wireTime)
-	between(v, "group.drain", g.Drain, 0, anyTime)
-
-	heartbeat := setting{"group.heartbeat_interval", g.HeartbeatInterval}
-	session := setting{"group.session_timeout", g.SessionTimeout}
-	rebalance := setting{"group.rebalance_timeout", g.RebalanceTimeout}
-	drain := setting{"group.drain", g.Drain}
-
-	if g.HeartbeatInterval > g.SessionTimeout/beats {
-		v.conflict(heartbeat, "is more than a third of", session, "two lost heartbeats end the session")
-	}
-
-	if g.SessionTimeout >= g.RebalanceTimeout {
-		v.conflict(session, "is not less than", rebalance, "a dead member holds every rebalance up to its end")
-	}
-
-	if g.Drain >= g.RebalanceTimeout {
-		v.conflict(drain, "is not less than", rebalance, "a slow handler puts the member out of its group")
-	}
-
-	if len(g.Balancers) == 0 {
-		v.report("is empty: write at least one, such as "+CooperativeSticky, "group.balancers")
-	}
-
-	for i, balancer := range g.Balancers {
-		v.oneOf("group.balancers", balancer, CooperativeSticky, Sticky, Range, RoundRobin)
-
-		if slices.Contains(g.Balancers[:i], balancer) {
-			v.report(fmt.Sprintf("%q is given twice: remove one", balancer), "group.balancers")
-		}
-	}
-
-	if g.InstanceID != "" && !kafkaName(g.InstanceID) {
-		v.report(fmt.Sprintf("%q is not an instance id: %s", g.InstanceID, nameRule), "group.instance_id")
-	}
 }
 
 func (v *validator) fetch(f Fetch) {

@@ -96,7 +96,7 @@ topics:
 		},
 		Entry("not YAML", "log:\n  level: info\n format: x", "karafgo.yaml:2: is not YAML: did not find expected key"),
 		Entry("a list", "- a", "karafgo.yaml:1: is not a section: write keys with values below it: "+
-			"kafka, group, fetch, commit, producer, concurrency, shutdown, http, log, topics, groups"),
+			"kafka, group, fetch, commit, producer, concurrency, shutdown, routes, http, log, topics, groups"),
 		Entry("twice the same key", "log: {level: info}\nhttp: {}\nlog: {}", "karafgo.yaml:3: log: is given twice, first in line 1: remove one of them"),
 		Entry("two documents", "log: {level: info}\n---\nhttp: {}",
 			"karafgo.yaml:2: is a second document: put all keys into one and remove the line ---"),
@@ -117,7 +117,7 @@ topics:
 		},
 		Entry("unknown", "KARAFGO_COLOUR=blue", "",
 			"env KARAFGO_COLOUR: colour: unknown key; the keys here are "+
-				"kafka, group, fetch, commit, producer, concurrency, shutdown, http, log, topics, groups"),
+				"kafka, group, fetch, commit, producer, concurrency, shutdown, routes, http, log, topics, groups"),
 		Entry("mixed case", "KARAFGO_Log__LEVEL=info", "", "env KARAFGO_Log__LEVEL: Log.level: unknown key; did you mean KARAFGO_LOG__LEVEL?"),
 		Entry("section", "KARAFGO_LOG=info", "", "env KARAFGO_LOG: log: is a section: set one of its keys, level, format"),
 		Entry("names", "KARAFGO_TOPICS=a", "", "env KARAFGO_TOPICS: topics: is a section: set a key of one of its names"),

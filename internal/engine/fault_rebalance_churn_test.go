@@ -15,12 +15,13 @@ import (
 )
 
 // keepsEveryInvariant lets two members join and one leave, each in the middle of the records of every partition.
-func keepsEveryInvariant(t *testing.T, balancer string) {
+func keepsEveryInvariant(t *testing.T, balancer string, more ...option) {
 	t.Helper()
 	const parts, n = 6, 600
 	c := newCluster(t)
 	c.topic("a", parts)
 	l := c.newLedger("a")
+	l.nameless = len(more) > 0
 	g := NewWithT(t)
 	var gates []*gate
 	for range 3 {
@@ -45,13 +46,13 @@ func keepsEveryInvariant(t *testing.T, balancer string) {
 		gates[i].release()
 	}
 	handled := func(waves int64) { g.Eventually(l.done(parts, waves*n), patience).Should(BeTrue()) }
-	balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
+	more = append(more, withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} }))
 	var second, third *process
-	first := l.join(t, c, "first", h, balance)
-	wave(0, func() { second = l.join(t, c, "second", h, balance) })
+	first := l.join(t, c, "first", h, more...)
+	wave(0, func() { second = l.join(t, c, "second", h, more...) })
 	await[callbacks.Assigned](t, second.events, 3)
 	handled(1)
-	wave(1, func() { third = l.join(t, c, "third", h, balance) })
+	wave(1, func() { third = l.join(t, c, "third", h, more...) })
 	await[callbacks.Assigned](t, third.events, 2)
 	handled(2)
 	stopped := make(chan error, 1)

@@ -33,6 +33,7 @@ type ledger struct {
 	handled  int
 	repeated int
 	broken   []string
+	nameless bool // member ids do not begin with a client's name, as with KIP-848
 }
 
 func (c *cluster) newLedger(topic string) *ledger {
@@ -69,7 +70,7 @@ func (l *ledger) commit(req *kmsg.OffsetCommitRequest) {
 				l.breachf("I3: the offset of partition %d went back from %d to %d", p.Partition, l.commits[p.Partition], p.Offset)
 			}
 			l.commits[p.Partition] = max(l.commits[p.Partition], p.Offset)
-			if owner := l.owner[p.Partition]; owner == "" || !strings.HasPrefix(req.MemberID, owner+"-") {
+			if owner := l.owner[p.Partition]; !l.nameless && owner == "" || !l.nameless && !strings.HasPrefix(req.MemberID, owner+"-") {
 				l.breachf("I3: %s committed %d of partition %d, its owner is %q", req.MemberID, p.Offset, p.Partition, owner)
 			}
 		}

@@ -98,7 +98,7 @@ func (w *commitWatch) backward() []int64 {
 }
 
 // joinsWithoutDuplicates runs one member, lets a second join in the middle of processing, and checks I1 to I4.
-func joinsWithoutDuplicates(t *testing.T, balancer string) {
+func joinsWithoutDuplicates(t *testing.T, balancer string, more ...option) {
 	const parts, n = 4, 2000
 	c := newCluster(t)
 	c.topic("a", parts)
@@ -108,7 +108,7 @@ func joinsWithoutDuplicates(t *testing.T, balancer string) {
 	}
 	j := newJournal()
 	start := newGate()
-	balance := withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} })
+	more = append(more, withConfig(func(cfg *config.Config) { cfg.Group.Balancers = []string{balancer} }))
 	slow := func(member string) consumer.Handler {
 		return consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
 			if m.Offset == n/2 { // in the middle of every partition: wait for the second member
@@ -118,11 +118,11 @@ func joinsWithoutDuplicates(t *testing.T, balancer string) {
 			return nil
 		})
 	}
-	first := c.run(t, each("a", slow("first")), balance)
+	first := c.run(t, each("a", slow("first")), more...)
 	for range parts {
 		<-start.entered
 	}
-	second := c.prepare(t, each("a", slow("second")), balance)
+	second := c.prepare(t, each("a", slow("second")), more...)
 	t.Cleanup(second.kill)
 	second.g.Expect(second.Start(t.Context())).To(Succeed())
 	start.release()

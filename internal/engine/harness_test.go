@@ -35,7 +35,10 @@ type cluster struct {
 func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
 	g := NewWithT(t)
-	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}, opts...)...)
+	fake, err := kfake.NewCluster(append([]kfake.Opt{
+		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
+		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "100"}),
+	}, opts...)...)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(fake.Close)
 	answerEpochs(fake)

@@ -25,6 +25,8 @@ type Cluster struct {
 	logger kgo.Logger
 	dial   Dial
 	own    sasl.Mechanism // of the program; instead of kafka.sasl
+	// balancers of the program; instead of group.balancers
+	balancers []kgo.GroupBalancer
 }
 
 // New makes a Cluster; nothing is connected yet. logger may be nil.
@@ -41,6 +43,13 @@ func (c *Cluster) WithDialer(dial Dial) *Cluster {
 func (c *Cluster) WithSASL(m sasl.Mechanism) *Cluster {
 	with := *c
 	with.own = m
+	return &with
+}
+
+// WithBalancers distributes partitions by balancers of the program, instead of the configured ones.
+func (c *Cluster) WithBalancers(b ...kgo.GroupBalancer) *Cluster {
+	with := *c
+	with.balancers = b
 	return &with
 }
 

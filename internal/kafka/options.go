@@ -36,6 +36,9 @@ func (c *Cluster) base() ([]kgo.Opt, error) {
 		kgo.MetadataMinAge(min(newestMetadata, k.MetadataMaxAge)),
 		kgo.DisableClientMetrics(),
 	}
+	if k.Rack != "" {
+		opts = append(opts, kgo.Rack(k.Rack))
+	}
 	if c.logger != nil {
 		opts = append(opts, kgo.WithLogger(c.logger))
 	}
@@ -74,14 +77,21 @@ func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
 		kgo.FetchMaxBytes(int32(min(answer, 1<<30))),
 		kgo.FetchMaxPartitionBytes(int32(min(partition, answer, 1<<30))),
 		kgo.MaxConcurrentFetches(min(fetches, concurrentFetches)), //
-		kgo.SessionTimeout(gc.Group.SessionTimeout),               //
-		kgo.HeartbeatInterval(gc.Group.HeartbeatInterval),         //
 		kgo.RebalanceTimeout(gc.Group.RebalanceTimeout),           //
-		kgo.Balancers(balancers(gc.Group.Balancers)...),           //
 		kgo.BrokerMaxReadBytes(int32(min(max(2*answer, 100<<20), 1<<31-1))),
 	}
 	if gc.Fetch.Isolation == config.ReadCommitted {
 		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
+	if gc.Group.Protocol == config.Consumer {
+		opts = append(opts, kgo.ServerSideBalancer(), kgo.Balancers(serverSide(gc.Group.Balancers)))
+	} else {
+		opts = append(opts, kgo.SessionTimeout(gc.Group.SessionTimeout), kgo.HeartbeatInterval(gc.Group.HeartbeatInterval))
+		if len(c.balancers) > 0 {
+			opts = append(opts, kgo.Balancers(c.balancers...))
+		} else {
+			opts = append(opts, kgo.Balancers(balancers(gc.Group.Balancers)...))
+		}
 	}
 	if gc.Group.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(gc.Group.InstanceID))
@@ -109,6 +119,14 @@ func balancers(names []string) []kgo.GroupBalancer {
 		all = append(all, known[n]())
 	}
 	return all
+}
+
+// serverSide is how kgo is told the strategy of the broker (KIP-848): range, or sticky for uniform.
+func serverSide(names []string) kgo.GroupBalancer {
+	if len(names) > 0 && names[0] == config.Range {
+		return kgo.RangeBalancer()
+	}
+	return kgo.StickyBalancer()
 }
 
 func (c *Cluster) producerOptions() []kgo.Opt {
