@@ -199,10 +199,20 @@ type FetchFailed struct {
 type Gap struct {
 	Where
 
+	// From is the offset that should have been next, To the one that is consumed next.
 	From, To int64
-	// Reason is "retention" (the broker deleted them before they were consumed) or "data loss" (an unclean leader election, KIP-320).
-	Reason string
+	Reason   string
 }
+
+// Reasons of Gap.
+const (
+	// GapRetention: the broker deleted records before they were consumed.
+	GapRetention = "retention"
+	// GapDataLoss: an unclean leader election cut the log (KIP-320).
+	GapDataLoss = "data loss"
+	// GapBeyond: the committed offset is beyond the end of the log.
+	GapBeyond = "beyond the end"
+)
 
 // Stale says that the result of a handler was dropped because its partition had been taken away meanwhile.
 type Stale struct {
@@ -220,8 +230,21 @@ type Unassigned struct {
 	Count int
 }
 
-// TopicMissing says that a drawn topic does not exist. It is consumed as soon as it does.
+// TopicMissing says that a drawn topic does not exist, or not any more. It is consumed as soon as it does.
 type TopicMissing struct {
+	Group string
+	Topic string
+}
+
+// TopicFound says that a topic was found that a pattern matches. It is consumed from now on.
+type TopicFound struct {
+	Group string
+	Topic string
+}
+
+// TopicRecreated says that a topic was deleted and made anew. It is consumed from its first record; what was committed for the old one does
+// not count.
+type TopicRecreated struct {
 	Group string
 	Topic string
 }
@@ -250,30 +273,32 @@ type Stopped struct {
 	Clean bool
 }
 
-func (Started) event()       {}
-func (Joined) event()        {}
-func (Assigned) event()      {}
-func (Positioned) event()    {}
-func (Revoked) event()       {}
-func (Polled) event()        {}
-func (Fetched) event()       {}
-func (Handled) event()       {}
-func (Failed) event()        {}
-func (Retried) event()       {}
-func (Blocked) event()       {}
-func (Skipped) event()       {}
-func (Produced) event()      {}
-func (ProduceFailed) event() {}
-func (Committed) event()     {}
-func (CommitFailed) event()  {}
-func (Paused) event()        {}
-func (Resumed) event()       {}
-func (FetchFailed) event()   {}
-func (Gap) event()           {}
-func (Stale) event()         {}
-func (Unassigned) event()    {}
-func (TopicMissing) event()  {}
-func (HookFailed) event()    {}
-func (Dropped) event()       {}
-func (Stopping) event()      {}
-func (Stopped) event()       {}
+func (Started) event()        {}
+func (Joined) event()         {}
+func (Assigned) event()       {}
+func (Positioned) event()     {}
+func (Revoked) event()        {}
+func (Polled) event()         {}
+func (Fetched) event()        {}
+func (Handled) event()        {}
+func (Failed) event()         {}
+func (Retried) event()        {}
+func (Blocked) event()        {}
+func (Skipped) event()        {}
+func (Produced) event()       {}
+func (ProduceFailed) event()  {}
+func (Committed) event()      {}
+func (CommitFailed) event()   {}
+func (Paused) event()         {}
+func (Resumed) event()        {}
+func (FetchFailed) event()    {}
+func (Gap) event()            {}
+func (Stale) event()          {}
+func (Unassigned) event()     {}
+func (TopicMissing) event()   {}
+func (TopicFound) event()     {}
+func (TopicRecreated) event() {}
+func (HookFailed) event()     {}
+func (Dropped) event()        {}
+func (Stopping) event()       {}
+func (Stopped) event()        {}

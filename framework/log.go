@@ -148,6 +148,11 @@ func (l eventLog) rare(ev callbacks.Event) {
 		l.write(zap.WarnLevel, "records dropped: their partition is not assigned", e.Where, zap.Int("records", e.Count))
 	case callbacks.TopicMissing:
 		l.log.Warn("topic does not exist: it is consumed as soon as it does", zap.String("group", e.Group), zap.String("topic", e.Topic))
+	case callbacks.TopicFound:
+		l.log.Info("topic found", zap.String("group", e.Group), zap.String("topic", e.Topic))
+	case callbacks.TopicRecreated:
+		l.log.Warn("topic was deleted and made anew: it is consumed from its first record",
+			zap.String("group", e.Group), zap.String("topic", e.Topic))
 	case callbacks.HookFailed:
 		l.log.Error("hook failed", zap.String("group", e.Group), zap.String("hook", e.Hook), zap.Error(e.Err))
 	case callbacks.Stopping:

@@ -36,7 +36,7 @@ var _ = Describe("A mistake in a drawing", func() {
 	DescribeTable("says what is wrong and what to do", func(draw func(g *router.Group), want string) {
 		table, err := router.Draw(func(r *router.Router) { r.Group("g", draw) })
 		Expect(table).To(BeNil())
-		Expect(problems(err)).To(HaveExactElements(MatchRegexp(`^group "g"(, topic "[^"]*")?: ` + want + `$`)))
+		Expect(problems(err)).To(HaveExactElements(MatchRegexp(`^group "g"(, (topic|pattern) "[^"]*")?: ` + want + `$`)))
 		var mistake *router.Error
 		Expect(errors.As(err, &mistake)).To(BeTrue())
 		Expect(filepath.Base(mistake.File)).To(Equal("draw_test.go"), "where it was drawn, not where it was found")
@@ -57,6 +57,11 @@ var _ = Describe("A mistake in a drawing", func() {
 		Entry("batch of many from polls of one", func(g *router.Group) { g.BatchFetching(false); g.Topic("a").Batch(many, 2, 0) },
 			`Batch of 2 in a group with BatchFetching\(false\) at \S+draw_test\.go:\d+: a poll returns one record; remove BatchFetching\(false\) or use Each`),
 		Entry("max poll records", func(g *router.Group) { g.MaxPollRecords(-1); g.Topic("a").Each(one) }, `MaxPollRecords\(-1\): want at least 1`),
+		Entry("empty pattern", func(g *router.Group) { g.Pattern("").Each(one) }, "pattern is empty: write a regular expression such as .*"),
+		Entry("bad pattern", func(g *router.Group) { g.Pattern("a(").Each(one) }, "pattern is not a regular expression: .*"),
+		Entry("pattern twice", func(g *router.Group) { g.Pattern("a.*").Each(one); g.Pattern("a.*").Each(one) },
+			`pattern is drawn twice in the group, first at \S+draw_test\.go:\d+: a record has one handler per group; .*`),
+		Entry("pattern without a mode", func(g *router.Group) { g.Pattern("a.*") }, "route has no consuming mode: .*"),
 		Entry("no topics", func(*router.Group) {}, `group has no topics: draw at least one with g\.Topic\(name\)`),
 		Entry("no function", nil, `drawing function is nil: draw topics with func\(g \*router\.Group\) \{ g\.Topic\(\.\.\.\) \}`),
 		Entry("no steps", func(g *router.Group) { g.Topic("a").Each(one).OnFailure() },
@@ -264,5 +269,59 @@ var _ = Describe("Names", func() {
 		}))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(table.Groups()[0].Routes[0].Failure.MaxBackoff).To(Equal(time.Hour))
+	})
+})
+
+var _ = Describe("A pattern", func() {
+	It("matches whole names, and no internal topics", func() {
+		table, err := router.Draw(func(r *router.Router) {
+			r.Group("g", func(g *router.Group) {
+				g.Pattern(`orders\..*|.*offsets`).Each(one)
+				g.Topic("orders.created").Each(one)
+			})
+		})
+		Expect(err).NotTo(HaveOccurred())
+		route := table.Groups()[0].Routes[0]
+		Expect(route.Matches("orders.eu")).To(BeTrue())
+		Expect(route.Matches("old.orders.eu")).To(BeFalse())
+		Expect(route.Matches("ordersXeu")).To(BeFalse())
+		Expect(route.Matches("__consumer_offsets")).To(BeFalse())
+		Expect(table.Topics()).To(Equal([]string{"orders.created"}))
+		Expect(table.String()).To(ContainSubstring(`/orders\..*|.*offsets/`))
+		data, err := json.Marshal(table)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(ContainSubstring(`"pattern":"orders\\..*|.*offsets"`))
+	})
+})
+
+var _ = Describe("A declared topic", func() {
+	It("is part of the table", func() {
+		table, err := router.Draw(func(r *router.Router) {
+			r.Declare("a", router.Partitions(6), router.Replication(3), router.TopicConfig("retention.ms", "1000"))
+			r.Declare("b")
+			r.Group("g", func(g *router.Group) { g.Topic("a").Each(one) })
+		})
+		Expect(err).NotTo(HaveOccurred())
+		declared := table.Declared()
+		Expect(declared[0].Name).To(Equal("a"))
+		Expect(declared[0].Config).To(HaveKeyWithValue("retention.ms", "1000"))
+		Expect(table.String()).To(ContainSubstring("DECLARED  PARTITIONS  REPLICATION  CONFIG\na         6           3            retention.ms=1000\n" +
+			"b         default"))
+		data, err := json.Marshal(table)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(ContainSubstring(`{"topic":"a","partitions":6,"replication":3,"config":{"retention.ms":"1000"}`))
+	})
+
+	It("is declared right, and once", func() {
+		_, err := router.Draw(func(r *router.Router) {
+			r.Declare("a b", router.Partitions(-1), router.Replication(-1))
+			r.Declare("c")
+			r.Declare("c")
+			r.Group("g", func(g *router.Group) { g.Topic("c").Each(one) })
+		})
+		Expect(problems(err)).To(HaveExactElements(
+			ContainSubstring(`declared topic "a b": topic name "a b" contains ' '`), ContainSubstring("Partitions(-1)"),
+			ContainSubstring("Replication(-1)"), MatchRegexp(`declared topic "c": topic is declared twice, first at \S+draw_test\.go:\d+`),
+		))
 	})
 })

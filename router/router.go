@@ -3,7 +3,7 @@ package router
 import (
 	"errors"
 	"fmt"
-	"runtime"
+	"regexp"
 	"slices"
 	"time"
 
@@ -55,8 +55,9 @@ func (e *Error) Error() string {
 }
 
 type drawing struct {
-	groups []*Group
-	errs   []error
+	groups   []*Group
+	declared []TopicSpec
+	errs     []error
 }
 
 // Router is a drawer's scope.
@@ -138,12 +139,31 @@ func (g *Group) Topic(name string) *Route {
 	return r
 }
 
+// Pattern draws a route of all topics whose whole name matches a regular expression (RE2), those that are created later too: they are
+// looked for every kafka.metadata_max_age, and consumed from their first record. Internal topics (__consumer_offsets and the like) never
+// match. A topic that the group draws by name, or that an earlier pattern matches, has that route.
+func (g *Group) Pattern(expr string) *Route {
+	r := &Route{g: g, topic: expr, at: caller(), mw: slices.Clone(g.mw), failure: defaultFailure()}
+	g.routes = append(g.routes, r)
+	re, err := regexp.Compile("^(?:" + expr + ")$")
+	switch {
+	case expr == "":
+		r.errorf(r.at, "pattern is empty: write a regular expression such as orders\\..*")
+	case err != nil:
+		r.errorf(r.at, "pattern is not a regular expression: %v", err)
+	}
+	r.pattern = re
+	return r
+}
+
 // Route draws what happens to the records of one topic in one group.
 type Route struct {
 	g     *Group
-	topic string
-	at    location
-	mw    []consumer.Middleware
+	topic string // or the pattern as it was written
+	// pattern is nil for a topic drawn by its name
+	pattern *regexp.Regexp
+	at      location
+	mw      []consumer.Middleware
 
 	mode         Mode
 	modeAt       location
@@ -322,10 +342,17 @@ func (r *Route) setOutputs(h any, at location) {
 	}
 }
 
+func (r *Route) kind() string {
+	if r.pattern != nil {
+		return "pattern"
+	}
+	return "topic"
+}
+
 func (r *Route) errorf(at location, format string, args ...any) {
 	r.g.d.errs = append(r.g.d.errs, &Error{
 		File: at.file, Line: at.line,
-		Place:   fmt.Sprintf("group %q, topic %q", r.g.id, r.topic),
+		Place:   fmt.Sprintf("group %q, %s %q", r.g.id, r.kind(), r.topic),
 		Problem: fmt.Sprintf(format, args...),
 	})
 }
@@ -336,41 +363,4 @@ func (g *Group) errorf(at location, format string, args ...any) {
 		Place:   fmt.Sprintf("group %q", g.id),
 		Problem: fmt.Sprintf(format, args...),
 	})
-}
-
-type location struct {
-	file string
-	line int
-}
-
-func (l location) String() string { return fmt.Sprintf("%s:%d", l.file, l.line) }
-
-// caller is the line of the user's code that called the exported function which calls it.
-func caller() location {
-	_, file, line, ok := runtime.Caller(2)
-	if !ok {
-		return location{file: "unknown"}
-	}
-	return location{file: file, line: line}
-}
-
-// topicProblem applies Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic).
-func topicProblem(name string) string {
-	const most = 249
-	switch {
-	case name == "":
-		return "topic name is empty"
-	case name == "." || name == "..":
-		return fmt.Sprintf("topic name %q is not allowed by Kafka", name)
-	case len(name) > most:
-		return fmt.Sprintf("topic name has %d characters, Kafka allows %d", len(name), most)
-	}
-	for _, c := range name {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return fmt.Sprintf("topic name %q contains %q: Kafka allows letters, digits, '.', '_' and '-'", name, c)
-		}
-	}
-	return ""
 }

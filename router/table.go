@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -40,7 +41,8 @@ func (m Mode) String() string {
 
 // Table is what was drawn and checked. It does not change.
 type Table struct {
-	groups []GroupSpec
+	groups   []GroupSpec
+	declared []TopicSpec
 }
 
 // GroupSpec is one consumer group of a table.
@@ -57,7 +59,11 @@ type GroupSpec struct {
 
 // RouteSpec is one route of a table. Which of Handler, BatchHandler and PerPartition is set depends on Mode.
 type RouteSpec struct {
-	Group, Topic string
+	Group string
+	// Topic is the name of the topic, or of a route drawn with Pattern the expression.
+	Topic string
+	// Pattern matches whole names of topics; nil for a topic drawn by its name.
+	Pattern      *regexp.Regexp
 	Mode         Mode
 	Handler      consumer.Handler
 	BatchHandler consumer.BatchHandler
@@ -96,7 +102,7 @@ func (t *Table) Groups() []GroupSpec {
 
 // Only returns the table of the routes for which keep is true; groups without any are left out.
 func (t *Table) Only(keep func(group, topic string) bool) *Table {
-	only := &Table{}
+	only := &Table{declared: t.declared}
 	for _, g := range t.Groups() {
 		g.Routes = slices.DeleteFunc(g.Routes, func(r RouteSpec) bool { return !keep(r.Group, r.Topic) })
 		if len(g.Routes) > 0 {
@@ -106,12 +112,14 @@ func (t *Table) Only(keep func(group, topic string) bool) *Table {
 	return only
 }
 
-// Topics returns the names of all topics consumed, sorted, each once.
+// Topics returns the names of all topics that are drawn by name to be consumed, sorted, each once.
 func (t *Table) Topics() []string {
 	var names []string
 	for _, g := range t.groups {
 		for _, r := range g.Routes {
-			names = append(names, r.Topic)
+			if r.Pattern == nil {
+				names = append(names, r.Topic)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -139,8 +147,14 @@ func (t *Table) String() string {
 	fmt.Fprintln(w, "GROUP\tTOPIC\tCONSUMES\tOFFSETS\tAT ONCE\tON FAILURE\tSTARTS\tWRITES")
 	for _, g := range t.groups {
 		for _, r := range g.Routes {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Group, r.Topic, r.Consumes(), r.Offsets,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Group, r.Name(), r.Consumes(), r.Offsets,
 				r.AtOnce(), r.OnFailure(), r.Start, r.Writes())
+		}
+	}
+	if len(t.declared) > 0 {
+		fmt.Fprintln(w, "\nDECLARED\tPARTITIONS\tREPLICATION\tCONFIG")
+		for _, d := range t.declared {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Name, orDefault(d.Partitions), orDefault(d.Replication), d.configs())
 		}
 	}
 	_ = w.Flush() // a strings.Builder does not fail
@@ -149,6 +163,25 @@ func (t *Table) String() string {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Matches reports whether the route consumes a topic of that name, if no other does.
+func (r RouteSpec) Matches(topic string) bool {
+	if r.Pattern == nil {
+		return r.Topic == topic
+	}
+	return !strings.HasPrefix(topic, internalTopics) && r.Pattern.MatchString(topic)
+}
+
+// internalTopics is what the names of a cluster's own topics begin with.
+const internalTopics = "__"
+
+// Name returns the topic's name, or "/pattern/".
+func (r RouteSpec) Name() string {
+	if r.Pattern == nil {
+		return r.Topic
+	}
+	return "/" + r.Topic + "/"
 }
 
 // Consumes returns "each", "batch of 500 or 1s", "each, handler per partition".
@@ -199,7 +232,7 @@ func (r RouteSpec) Writes() string {
 
 // table merges groups by id and checks what only shows when all is drawn.
 func (d *drawing) table() *Table {
-	t := &Table{}
+	t := &Table{declared: d.declared}
 	index := map[string]int{}
 	settings := map[string]*Group{} // the drawing that set how a group fetches
 	for _, g := range d.groups {
@@ -216,10 +249,10 @@ func (d *drawing) table() *Table {
 				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
 			}
 			for _, earlier := range t.groups[i].Routes {
-				if earlier.Topic == r.topic {
-					r.errorf(r.at, "topic is drawn twice in the group, first at %s:%d: "+
+				if earlier.Topic == r.topic && (earlier.Pattern == nil) == (r.pattern == nil) {
+					r.errorf(r.at, "%s is drawn twice in the group, first at %s:%d: "+
 						"a record has one handler per group; use another group id to consume it twice",
-						earlier.File, earlier.Line)
+						r.kind(), earlier.File, earlier.Line)
 				}
 			}
 			t.groups[i].Routes = append(t.groups[i].Routes, r.spec())
@@ -262,7 +295,7 @@ func (d *drawing) mergeFetching(spec *GroupSpec, set, g *Group) {
 
 func (r *Route) spec() RouteSpec {
 	return RouteSpec{
-		Group: r.g.id, Topic: r.topic, Mode: r.mode,
+		Group: r.g.id, Topic: r.topic, Pattern: r.pattern, Mode: r.mode,
 		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
 		BatchSize: r.size, BatchWait: r.wait,
 		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start,

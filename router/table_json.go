@@ -13,7 +13,8 @@ type groupJSON struct {
 
 type routeJSON struct {
 	Group     string       `json:"group"`
-	Topic     string       `json:"topic"`
+	Topic     string       `json:"topic,omitempty"`
+	Pattern   string       `json:"pattern,omitempty"`
 	Consumes  string       `json:"consumes"`
 	Offsets   string       `json:"offsets"`
 	AtOnce    string       `json:"at_once"`
@@ -29,6 +30,14 @@ type outputJSON struct {
 	Sync     bool   `json:"sync"`
 }
 
+type declaredJSON struct {
+	Topic       string            `json:"topic"`
+	Partitions  int               `json:"partitions,omitempty"`
+	Replication int               `json:"replication,omitempty"`
+	Config      map[string]string `json:"config,omitempty"`
+	DeclaredAt  string            `json:"declared_at"`
+}
+
 // MarshalJSON describes the routes; handlers have no JSON.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	groups := make([]groupJSON, 0, len(t.groups))
@@ -40,6 +49,9 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 				OnFailure: r.OnFailure(),
 				Starts:    r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
 			}
+			if r.Pattern != nil {
+				rj.Topic, rj.Pattern = "", r.Topic
+			}
 			for _, o := range r.Outputs {
 				rj.Outputs = append(rj.Outputs, outputJSON{o.Topic, o.Required, o.Sync})
 			}
@@ -47,7 +59,15 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 		}
 		groups = append(groups, gj)
 	}
-	data, err := json.Marshal(map[string]any{"groups": groups})
+	declared := make([]declaredJSON, 0, len(t.declared))
+	for _, d := range t.declared {
+		declared = append(declared, declaredJSON{d.Name, d.Partitions, d.Replication, d.Config, fmt.Sprintf("%s:%d", d.File, d.Line)})
+	}
+	table := map[string]any{"groups": groups}
+	if len(declared) > 0 {
+		table["declared"] = declared
+	}
+	data, err := json.Marshal(table)
 	if err != nil {
 		return nil, fmt.Errorf("marshal table: %w", err)
 	}

@@ -66,7 +66,12 @@ func (k *Kit) start(o options) error {
 	k.memory = newMemory(&k.journal.outputs)
 	for _, g := range k.table.Groups() {
 		for _, r := range g.Routes {
-			k.memory.create(r.Topic, max(o.partitions[r.Topic], 1))
+			if r.Pattern == nil {
+				k.memory.create(r.Topic, max(o.partitions[r.Topic], 1))
+			}
+			for _, out := range r.Outputs {
+				k.memory.create(out.Topic, max(o.partitions[out.Topic], 1))
+			}
 		}
 	}
 	for topic, n := range o.partitions {

@@ -221,6 +221,22 @@ func (m *member) SetOffsets(to map[string]map[int32]kgo.EpochOffset) {
 	m.signal()
 }
 
+// AddConsumeTopics implements kafka.Consumer.
+func (m *member) AddConsumeTopics(topics ...string) {
+	all := map[string][]int32{}
+	for _, topic := range topics {
+		for id := range m.c.partitions(topic) {
+			all[topic] = append(all[topic], int32(id))
+		}
+	}
+	if len(all) > 0 {
+		m.call(func() { m.assign(all) })
+	}
+}
+
+// PurgeTopicsFromConsuming implements kafka.Consumer; no topic is ever deleted.
+func (m *member) PurgeTopicsFromConsuming(...string) {}
+
 // SetPartitionBytes implements kafka.Consumer; nothing is fetched in bytes.
 func (m *member) SetPartitionBytes(int64) {}
 

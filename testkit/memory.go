@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -49,6 +50,12 @@ func (c *memory) partitions(topic string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.topics[topic])
+}
+
+func (c *memory) names() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.topics))
 }
 
 // append writes a record to its partition, by key where that is anyPartition, and wakes the members that wait.
@@ -128,11 +135,25 @@ func (p memoryProducer) Ping(context.Context) error { return nil }
 
 func (p memoryProducer) Denied(context.Context, kafka.Rights) ([]string, error) { return nil, nil }
 
+func (p memoryProducer) CreateTopics(_ context.Context, topics []kafka.TopicSpec) error {
+	for _, t := range topics {
+		p.c.create(t.Name, max(t.Partitions, 1))
+	}
+	return nil
+}
+
 func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]kafka.Topic, error) {
 	found := map[string]kafka.Topic{}
+	if names == nil {
+		names = p.c.names()
+	}
 	for _, name := range names {
+		n := p.c.partitions(name)
+		if n == 0 {
+			continue
+		}
 		t := kafka.Topic{}
-		for id := range p.c.partitions(name) {
+		for id := range n {
 			t.Partitions = append(t.Partitions, int32(id))
 		}
 		found[name] = t

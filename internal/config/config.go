@@ -96,6 +96,7 @@ func Default() Config {
 			MaxPartitionBytes: MiB,
 			MaxBufferedBytes:  256 * MiB,
 			Isolation:         ReadUncommitted,
+			OnGap:             ResumeAfterGap,
 			MaxPollRecords:    10_000,
 		},
 		Commit: Commit{Interval: 5 * time.Second},

@@ -22,6 +22,12 @@ const (
 	ReadCommitted   = "read_committed"
 )
 
+// The values of [Fetch.OnGap].
+const (
+	ResumeAfterGap = "resume"
+	StopOnGap      = "stop"
+)
+
 // Group is the membership of every consumer group of the process: how a dead member is noticed and
 // how partitions change hands. A group's own values stand in groups.<id>.group.
 type Group struct {
@@ -89,6 +95,11 @@ type Fetch struct {
 	// (KIP-98), or read_uncommitted to receive all records at once. Kafka: isolation.level. Defaults
 	// to read_uncommitted.
 	Isolation string `yaml:"isolation"`
+	// OnGap is what to do when records are gone that should have been consumed next, because retention
+	// deleted them, the log was cut, or the committed offset is beyond its end: resume with the next
+	// record that exists, or stop the process, so that somebody looks. Either way it is told. Kafka: the
+	// part of auto.offset.reset that concerns offsets out of range. Defaults to resume.
+	OnGap string `yaml:"on_gap"`
 	// MaxPollRecords is the most records taken from the client at once, 1 or more. It does not bound
 	// what is fetched. Kafka: max.poll.records (KIP-41). Defaults to 10000.
 	MaxPollRecords int `yaml:"max_poll_records"`

@@ -4,8 +4,9 @@ import "time"
 
 // What to do about drawn topics that do not exist.
 const (
-	MissingFail = "fail"
-	MissingWarn = "warn"
+	MissingFail   = "fail"
+	MissingWarn   = "warn"
+	MissingCreate = "create"
 )
 
 // Kafka is the way to the cluster: where it is, how it is spoken to and how long an answer may take.
@@ -41,7 +42,8 @@ type Kafka struct {
 	// Kafka: metadata.max.age.ms. Defaults to 1m.
 	MetadataMaxAge time.Duration `yaml:"metadata_max_age"`
 
-	// MissingTopics is what to do at boot when a drawn topic does not exist: fail, or warn and consume it as soon as it is
-	// created. Defaults to fail.
+	// MissingTopics is what to do at boot when a drawn topic does not exist, one that is consumed or
+	// written to: fail; warn, and consume it as soon as it is created; or create it, as it is declared
+	// or by the cluster's defaults. Defaults to fail.
 	MissingTopics string `yaml:"missing_topics"`
 }

@@ -53,7 +53,7 @@ func (v *validator) kafka(k Kafka) {
 	between(v, "kafka.request_timeout", k.RequestTimeout, leastTimeout, longestRequest)
 	between(v, "kafka.boot_timeout", k.BootTimeout, 0, anyTime)
 	between(v, "kafka.metadata_max_age", k.MetadataMaxAge, leastTimeout, time.Hour)
-	v.oneOf("kafka.missing_topics", k.MissingTopics, MissingFail, MissingWarn)
+	v.oneOf("kafka.missing_topics", k.MissingTopics, MissingFail, MissingWarn, MissingCreate)
 }
 
 // shared checks the sections that a group may override.
@@ -74,6 +74,7 @@ func (v *validator) fetch(f Fetch) {
 	between(v, "fetch.max_wait", f.MaxWait, leastWait, wireTime)
 	between(v, "fetch.max_partition_bytes", f.MaxPartitionBytes, 1, wireBytes)
 	between(v, "fetch.max_buffered_bytes", f.MaxBufferedBytes, 1, math.MaxInt64)
+	v.oneOf("fetch.on_gap", f.OnGap, ResumeAfterGap, StopOnGap)
 	v.oneOf("fetch.isolation", f.Isolation, ReadUncommitted, ReadCommitted)
 	between(v, "fetch.max_poll_records", f.MaxPollRecords, 1, math.MaxInt32)
 

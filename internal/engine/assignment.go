@@ -26,11 +26,12 @@ const (
 // next grant makes another,
 // with a higher epoch.
 type assignment struct {
-	r     *runner
-	route *route
-	tp    kafka.TopicPartition
-	epoch int
-	grant int // the epoch of the first assignment of this grant: a seek makes further ones
+	r        *runner
+	route    *route
+	tp       kafka.TopicPartition
+	epoch    int
+	metadata string // of its commits
+	grant    int    // the epoch of the first assignment of this grant: a seek makes further ones
 
 	// ctx is the parent of the handler's contexts. Its cause tells why it ended: ErrRevoked or ErrStopping.
 	ctx    context.Context //nolint:containedctx // the assignment's lifetime is what this context stands for

@@ -20,7 +20,7 @@ const (
 	commitTimeout = 10 * time.Second
 	// commitRetry is the pause after a commit that failed.
 	commitRetry = time.Second
-	// commitMetadata goes with every commit: kgo would write the member id. The version is for those who read it back.
+	// commitMetadata begins what goes with every commit: kgo would write the member id. The version is for those who read it back.
 	commitMetadata = "karafgo/1"
 )
 
@@ -100,7 +100,7 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.committable(); ok {
-			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: commitMetadata}
+			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
 		}
 	}
 	events, err := c.send(ctx, due, as)
@@ -116,7 +116,7 @@ func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store b
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.seal(); ok && store {
-			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: commitMetadata}
+			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
 		}
 	}
 	events, err := c.send(ctx, due, as)

@@ -37,6 +37,7 @@ func Configure(cfg config.Config) Settings {
 		Limit:         cfg.Concurrency.Limit,
 		BootTimeout:   cfg.Kafka.BootTimeout,
 		MissingTopics: cfg.Kafka.MissingTopics,
+		TopicInterval: cfg.Kafka.MetadataMaxAge,
 		Drain:         cfg.Shutdown.Drain,
 		Grace:         cfg.Shutdown.Grace,
 		Group: func(id string) GroupSettings {
@@ -48,6 +49,7 @@ func Configure(cfg config.Config) Settings {
 				FetchWait:       g.Fetch.MaxWait,
 				CommitInterval:  g.Commit.Interval,
 				CommitThreshold: g.Commit.Threshold,
+				StopOnGap:       g.Fetch.OnGap == config.StopOnGap,
 				RevokeDrain:     g.Group.Drain,
 				RevokeGrace:     min(revokeGrace, g.Group.RebalanceTimeout/rebalancePortion),
 			}

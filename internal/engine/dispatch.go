@@ -40,7 +40,9 @@ func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
 					r.emit(callbacks.Unassigned{Where: r.at(tp), Count: len(part.Records)})
 					continue
 				}
-				a.noteFetch(part)
+				if a.noteFetch(part) {
+					continue // the process stops; what comes after the gap must not be marked
+				}
 				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b}
 				b.bytes += s.bytes
 				slabs, owners = append(slabs, s), append(owners, a)
@@ -89,8 +91,8 @@ func (r *runner) hand(a *assignment, s *slab) {
 	}
 }
 
-// noteFetch keeps what a fetch says about the partition.
-func (a *assignment) noteFetch(part *kgo.FetchPartition) {
+// noteFetch keeps what a fetch says about the partition. It reports whether the process stops for a gap in it.
+func (a *assignment) noteFetch(part *kgo.FetchPartition) bool {
 	a.highWater.Store(part.HighWatermark)
 	first := part.Records[0].Offset
 	a.mu.Lock()
@@ -98,8 +100,9 @@ func (a *assignment) noteFetch(part *kgo.FetchPartition) {
 	a.fetched = part.Records[len(part.Records)-1].Offset + 1
 	a.mu.Unlock()
 	if expected >= 0 && expected < part.LogStartOffset && first >= part.LogStartOffset {
-		a.r.emit(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: "retention"})
+		return a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRetention})
 	}
+	return false
 }
 
 // fetchFailed reports what polling said of a partition. What no waiting heals stops the process with a named reason; the client
@@ -115,7 +118,7 @@ func (r *runner) fetchFailed(tp kafka.TopicPartition, err error) {
 		r.e.fatal(r.fenced(err))
 	}
 	if lost := (*kgo.ErrDataLoss)(nil); errors.As(err, &lost) {
-		r.emit(callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: "data loss"})
+		r.gap(callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: callbacks.GapDataLoss})
 	}
 	if n := r.errors.allow(tp.Topic + err.Error()); n > 0 {
 		r.emit(callbacks.FetchFailed{Where: r.at(tp), Err: err, Count: n})

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
 )
@@ -40,6 +39,10 @@ type Engine struct {
 	stopped chan struct{} // closed when Stop has finished
 	stopErr error
 
+	lookNow   chan struct{} // look at the topics now
+	watchQuit chan struct{}
+	watched   chan struct{} // closed when nobody looks any more; nil when nobody ever did
+
 	fatalOnce sync.Once
 	fatalErr  error
 	failed    chan struct{}
@@ -62,6 +65,7 @@ func New(table *router.Table, s Settings) *Engine {
 	e := &Engine{
 		settings: s, table: table,
 		clock: newClock(), limit: newLimiter(s.Limit),
+		lookNow: make(chan struct{}, 1), watchQuit: make(chan struct{}),
 		started: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
 	e.base, e.release = context.WithCancel(context.Background())
@@ -127,26 +131,23 @@ func (e *Engine) boot(ctx context.Context) error {
 	if err := e.checkRights(ctx); err != nil {
 		return err
 	}
-	topics, err := producer.Topics(ctx, e.table.Topics()...)
+	topics, err := e.bootTopics(ctx)
 	if err != nil {
-		return fmt.Errorf("describe topics: %w", err)
-	}
-	if err := e.checkTopics(topics); err != nil {
 		return err
 	}
 	for _, g := range e.table.Groups() {
 		r := newRunner(e, g)
-		for name, t := range topics {
-			for _, p := range t.Partitions {
-				r.known[kafka.TopicPartition{Topic: name, Partition: p}] = true
-			}
-		}
+		r.learn(topics)
 		if err := r.start(); err != nil {
 			return err
 		}
 		e.mu.Lock()
 		e.runners = append(e.runners, r)
 		e.mu.Unlock()
+	}
+	if e.settings.TopicInterval > 0 {
+		e.watched = make(chan struct{})
+		go e.watchTopics()
 	}
 	return nil
 }
@@ -163,31 +164,6 @@ func (e *Engine) checkRights(ctx context.Context) error {
 	}
 	if len(denied) > 0 {
 		return fmt.Errorf("not authorised:\n  %s", strings.Join(denied, "\n  "))
-	}
-	return nil
-}
-
-// checkTopics looks for drawn topics that the cluster does not have.
-func (e *Engine) checkTopics(have map[string]kafka.Topic) error {
-	var missing []string
-	for _, name := range e.table.Topics() {
-		if _, ok := have[name]; !ok {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if e.settings.MissingTopics != MissingWarn {
-		return fmt.Errorf("topics do not exist: %s: create them, or set kafka.missing_topics to \"warn\" to wait for them",
-			strings.Join(missing, ", "))
-	}
-	for _, g := range e.table.Groups() {
-		for _, r := range g.Routes {
-			if _, ok := have[r.Topic]; !ok {
-				e.emit(callbacks.TopicMissing{Group: g.ID, Topic: r.Topic})
-			}
-		}
 	}
 	return nil
 }

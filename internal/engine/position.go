@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,34 +31,131 @@ func (r *runner) position(ctx context.Context, committed map[kafka.TopicPartitio
 	r.mu.Unlock()
 
 	at := kafka.Offsets{}
-	starts, err := r.resolveStarts(ctx, waiting, committed)
+	places, err := r.placesOf(ctx, waiting, committed)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range waiting {
-		c, read := committed[a.tp]
+		p, known := places[a.tp]
 		switch {
-		case !read:
-			r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
-			at[a.tp] = kafka.Offset{Offset: 0, Epoch: -1} // never fetched from: it is paused
-			a.parked.Store(true)
+		case !known:
+			r.park(a, at)
 			r.tasks.Go(func() { r.positionLater(a) })
-		case c.Offset >= 0:
-			at[a.tp] = kafka.Offset{Offset: c.Offset, Epoch: c.Epoch}
-			r.beginAt(a, position{c.Offset, c.Epoch}, c.Offset, "")
+		case p.refused:
+			r.park(a, at) // the process stops
 		default:
-			s := starts[a.tp]
-			at[a.tp] = kafka.Offset{Offset: s.offset, Epoch: -1}
-			r.beginAt(a, position{s.offset, -1}, -1, s.why)
+			at[a.tp] = kafka.Offset{Offset: p.at.offset, Epoch: p.at.epoch}
+			r.beginAt(a, p)
 		}
 	}
 	return at, nil
 }
 
-func (r *runner) beginAt(a *assignment, at position, known int64, why string) {
-	a.begin(at, known)
-	r.emit(callbacks.Positioned{Where: a.where(), Offset: at.offset, Committed: known >= 0, Start: why})
-	if known < 0 {
+// park keeps a partition from being fetched.
+func (r *runner) park(a *assignment, at kafka.Offsets) {
+	r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
+	at[a.tp] = kafka.Offset{Offset: 0, Epoch: -1} // never fetched from: it is paused
+	a.parked.Store(true)
+}
+
+// place is where an assignment begins.
+type place struct {
+	at      position
+	known   int64  // what the broker has committed; -1 for nothing that counts
+	why     string // the policy that decided, when it was not the committed offset
+	refused bool   // the policy is to stop instead
+}
+
+// placesOf decides for all assignments whose committed offset could be read.
+func (r *runner) placesOf(
+	ctx context.Context, as []*assignment, committed map[kafka.TopicPartition]kafka.Committed,
+) (map[kafka.TopicPartition]place, error) {
+	read := map[kafka.TopicPartition]kafka.Committed{}
+	for _, a := range as {
+		c, ok := committed[a.tp]
+		if !ok {
+			continue
+		}
+		if foreign(c.Metadata, a.metadata) {
+			c.Offset = offsetOfAnother
+		}
+		read[a.tp] = c
+	}
+	starts, err := r.resolveStarts(ctx, as, read)
+	if err != nil {
+		return nil, err
+	}
+	firsts, ends := r.bounds(ctx, as, read)
+	places := map[kafka.TopicPartition]place{}
+	for _, a := range as {
+		c, ok := read[a.tp]
+		if !ok {
+			continue
+		}
+		first, hasFirst := firsts[a.tp]
+		end, hasEnd := ends[a.tp]
+		p := place{at: position{c.Offset, c.Epoch}, known: c.Offset}
+		switch {
+		case c.Offset < 0:
+			p = place{at: position{starts[a.tp].offset, -1}, known: -1, why: starts[a.tp].why}
+		case hasFirst && c.Offset < first:
+			p.at = position{first, -1}
+			p.refused = r.gap(callbacks.Gap{Where: a.where(), From: c.Offset, To: first, Reason: callbacks.GapRetention})
+		case hasEnd && c.Offset > end:
+			// The end of a log that was cut is where what is written next will be. Of a log that may be another one, nothing was consumed.
+			p = place{at: position{end, -1}, known: -1, why: callbacks.GapBeyond}
+			if !strings.Contains(c.Metadata, ";topic=") && hasFirst {
+				p.at.offset = first
+			}
+			p.refused = r.gap(callbacks.Gap{Where: a.where(), From: c.Offset, To: p.at.offset, Reason: callbacks.GapBeyond})
+		}
+		places[a.tp] = p
+	}
+	return places, nil
+}
+
+// offsetOfAnother stands for an offset that was committed for a deleted topic of the same name.
+const offsetOfAnother = -2
+
+// bounds are the first offsets and the ends of partitions that have a committed offset. What cannot be listed is left out: the client
+// finds out when it fetches.
+func (r *runner) bounds(
+	ctx context.Context, as []*assignment, committed map[kafka.TopicPartition]kafka.Committed,
+) (firsts, ends map[kafka.TopicPartition]int64) {
+	var tps []kafka.TopicPartition
+	for _, a := range as {
+		if committed[a.tp].Offset > 0 { // 0 is within any log
+			tps = append(tps, a.tp)
+		}
+	}
+	if len(tps) == 0 {
+		return nil, nil
+	}
+	firsts, err := r.client.ListOffsets(ctx, kafka.AtStart, topicsOf(tps)...)
+	if err != nil {
+		return nil, nil
+	}
+	if ends, err = r.client.ListOffsets(ctx, kafka.AtEnd, topicsOf(tps)...); err != nil {
+		return firsts, nil
+	}
+	return firsts, ends
+}
+
+// gap tells of records that are not there to be consumed. It reports whether the process stops for it.
+func (r *runner) gap(g callbacks.Gap) bool {
+	r.emit(g)
+	if !r.settings.StopOnGap {
+		return false
+	}
+	r.e.fatal(fmt.Errorf("group %q: %s/%d: records from offset %d on are gone (%s), the next would be %d, and fetch.on_gap is stop",
+		r.id, g.Topic, g.Partition, g.From, g.Reason, g.To))
+	return true
+}
+
+func (r *runner) beginAt(a *assignment, p place) {
+	a.begin(p.at, p.known)
+	r.emit(callbacks.Positioned{Where: a.where(), Offset: p.at.offset, Committed: p.known >= 0, Start: p.why})
+	if p.known < 0 {
 		r.committer.soon()
 	}
 }
@@ -80,6 +178,9 @@ func (r *runner) resolveStarts(
 			continue
 		}
 		at, why := r.policy(a.route.spec.Start, a.tp)
+		if c.Offset == offsetOfAnother {
+			at, why = kafka.AtStart, "topic made anew"
+		}
 		key := start{why: why}
 		if byPolicy[key] == nil {
 			byPolicy[key] = map[kafka.At][]kafka.TopicPartition{}
@@ -163,25 +264,26 @@ func (r *runner) positionLater(a *assignment) {
 		}
 		ctx, cancel := context.WithTimeout(r.e.base, commitTimeout)
 		c, err := r.client.FetchOffset(ctx, a.tp)
-		var starts map[kafka.TopicPartition]start
+		var places map[kafka.TopicPartition]place
 		if err == nil {
-			starts, err = r.resolveStarts(ctx, []*assignment{a}, map[kafka.TopicPartition]kafka.Committed{a.tp: c})
+			places, err = r.placesOf(ctx, []*assignment{a}, map[kafka.TopicPartition]kafka.Committed{a.tp: c})
 		}
 		cancel()
 		if err != nil {
 			r.fetchFailed(a.tp, fmt.Errorf("read committed offset: %w", err))
 			continue
 		}
-		at, known, why := position{c.Offset, c.Epoch}, c.Offset, ""
-		if s, ok := starts[a.tp]; ok {
-			at, known, why = position{s.offset, -1}, -1, s.why
+		p := places[a.tp]
+		if p.refused {
+			return
 		}
 		r.inBetween(func() {
 			if !a.is(stateAssigned) {
 				return
 			}
-			r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: at.epoch, Offset: at.offset}}})
-			r.beginAt(a, at, known, why)
+			to := kgo.EpochOffset{Epoch: p.at.epoch, Offset: p.at.offset}
+			r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: to}})
+			r.beginAt(a, p)
 			r.client.ResumeFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
 		})
 		return

@@ -22,10 +22,11 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 		return
 	}
 	var made []*assignment
-	r.mu.Lock()
 	for topic, ids := range parts {
-		rt := r.routes[topic]
+		rt, mark := r.routeOf(topic), r.mark(topic)
+		r.mu.Lock()
 		if rt == nil || r.stopping {
+			r.mu.Unlock()
 			continue
 		}
 		for _, id := range ids {
@@ -39,11 +40,12 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 			}
 			r.epochs[tp]++
 			a := newAssignment(r, rt, tp, r.epochs[tp], prev, nil)
+			a.metadata = mark
 			r.assigned[tp], r.last[tp] = a, a
 			made = append(made, a)
 		}
+		r.mu.Unlock()
 	}
-	r.mu.Unlock()
 	r.resize()
 	for _, a := range made {
 		r.makeHandler(a)
@@ -83,6 +85,7 @@ func (r *runner) onLost(_ context.Context, parts map[string][]int32) { r.release
 // release gives partitions up. Revoked ones are drained within a bound and committed; lost ones are cut off.
 func (r *runner) release(parts map[string][]int32, lost bool) {
 	<-r.ready
+	defer r.e.look() // a topic that waits for its partitions to be given up
 	// kgo has dropped what it had buffered of these partitions. What a poll returned before is dispatched now, to assignments that
 	// are about to close, and nothing comes after it.
 	r.inBetween(nil)
@@ -143,7 +146,16 @@ func (r *runner) drain(as []*assignment, lost bool) {
 			r.cut(as, offsets.ErrRevoked)
 			awaitWorkers(as, deadline.Add(r.settings.RevokeGrace), r.abandoning)
 		}
-		_ = r.committer.commitAndSeal(r.e.base, as, true) // told by its events; the records are delivered again
+		var live, gone []*assignment
+		for _, a := range as {
+			if r.gone(a.tp.Topic) {
+				gone = append(gone, a)
+			} else {
+				live = append(live, a)
+			}
+		}
+		_ = r.committer.commitAndSeal(r.e.base, live, true)  // told by its events; the records are delivered again
+		_ = r.committer.commitAndSeal(r.e.base, gone, false) // nothing is sent
 	}
 }
 

@@ -17,6 +17,17 @@ type route struct {
 	mw       []consumer.Middleware
 }
 
+// of is the route of one topic that a pattern matches: the pattern's own, so that they share its limit, unless the configuration says
+// something about the topic.
+func (p *route) of(topic string, s *Settings) *route {
+	if _, ok := s.Topics[topic]; !ok {
+		return p
+	}
+	spec := p.spec
+	spec.Topic = topic
+	return newRoute(spec, s)
+}
+
 func newRoute(spec router.RouteSpec, s *Settings) *route {
 	if o, ok := s.Topics[spec.Topic]; ok {
 		if o.Concurrency > 0 {

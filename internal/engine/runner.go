@@ -17,7 +17,7 @@ type runner struct {
 	id       string
 	spec     router.GroupSpec
 	settings GroupSettings
-	routes   map[string]*route
+	patterns []*route // in the order drawn
 	client   kafka.Consumer
 
 	committer *committer
@@ -31,6 +31,8 @@ type runner struct {
 	known map[kafka.TopicPartition]bool
 
 	mu         sync.Mutex
+	routes     map[string]*route // by topic
+	topics     map[string]*topic
 	assigned   map[kafka.TopicPartition]*assignment
 	last       map[kafka.TopicPartition]*assignment // the epoch before
 	epochs     map[kafka.TopicPartition]int
@@ -60,6 +62,7 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 	r := &runner{
 		e: e, id: spec.ID, spec: spec, settings: gs,
 		routes:     map[string]*route{},
+		topics:     map[string]*topic{},
 		budget:     newBudget(gs.QueueBytes),
 		errors:     newRate(fetchErrorEvery),
 		ready:      make(chan struct{}),
@@ -72,23 +75,20 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 	}
 	r.committer = newCommitter(r, gs.CommitInterval, gs.CommitThreshold)
 	for _, rs := range spec.Routes {
-		r.routes[rs.Topic] = newRoute(rs, &e.settings)
+		rt := newRoute(rs, &e.settings)
+		if rs.Pattern != nil {
+			r.patterns = append(r.patterns, rt)
+			continue
+		}
+		r.routes[rs.Topic] = rt
 	}
 	return r
-}
-
-func (r *runner) topics() []string {
-	names := make([]string, 0, len(r.spec.Routes))
-	for _, rs := range r.spec.Routes {
-		names = append(names, rs.Topic)
-	}
-	return names
 }
 
 // start joins the group and polls.
 func (r *runner) start() error {
 	client, err := r.e.settings.Connect.Consumer(
-		kafka.Group{ID: r.id, Topics: r.topics()},
+		kafka.Group{ID: r.id, Topics: r.subscription()},
 		kafka.Callbacks{Assigned: r.onAssigned, Revoked: r.onRevoked, Lost: r.onLost, Position: r.position},
 	)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *runner) start() error {
 	}
 	r.client = client
 	close(r.ready)
-	r.emit(callbacks.Started{Group: r.id, Topics: r.topics()})
+	r.emit(callbacks.Started{Group: r.id, Topics: r.subscription()})
 	go r.committer.loop()
 	go r.poll()
 	return nil

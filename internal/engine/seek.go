@@ -40,7 +40,7 @@ func (r *runner) replace(a *assignment, offset int64) error {
 	}
 	r.epochs[a.tp]++
 	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.last(), a.handler)
-	next.grant = a.grant
+	next.grant, next.metadata = a.grant, a.metadata
 	r.assigned[a.tp], r.last[a.tp] = next, next
 	r.mu.Unlock()
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}

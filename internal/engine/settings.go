@@ -21,8 +21,10 @@ type Settings struct {
 	Limit int
 	// BootTimeout bounds how long Start waits for the cluster's first answer; 0 waits for as long as its context.
 	BootTimeout time.Duration
-	// MissingTopics is MissingFail or MissingWarn.
+	// MissingTopics is MissingFail, MissingWarn or MissingCreate.
 	MissingTopics string
+	// TopicInterval is how often the cluster's topics are looked at; 0 never.
+	TopicInterval time.Duration
 	// Drain and Grace are those of Stop.
 	Drain, Grace time.Duration
 	// Jitter makes a pause before a retry of the longest that it may be; nil takes a random part of it (full jitter).
@@ -40,8 +42,9 @@ type Settings struct {
 
 // What to do at boot about drawn topics that do not exist.
 const (
-	MissingFail = "fail"
-	MissingWarn = "warn"
+	MissingFail   = "fail"
+	MissingWarn   = "warn"
+	MissingCreate = "create"
 )
 
 // GroupSettings are those of one consumer group.
@@ -56,6 +59,8 @@ type GroupSettings struct {
 	FetchWait       time.Duration
 	CommitInterval  time.Duration
 	CommitThreshold int
+	// StopOnGap ends the process when records are gone that should have been consumed, instead of going on after them.
+	StopOnGap bool
 	// RevokeDrain is how long deliveries of a revoked partition may go on, RevokeGrace how long their cancellation may take.
 	RevokeDrain, RevokeGrace time.Duration
 }

@@ -45,6 +45,10 @@ func (e *Engine) Stop(ctx context.Context) error {
 
 // shutDown closes everything that was started; it reports whether all handlers returned.
 func (e *Engine) shutDown(ctx context.Context) bool {
+	close(e.watchQuit)
+	if e.watched != nil {
+		<-e.watched
+	}
 	deadlines := stopDeadlines{drain: time.Now().Add(e.settings.Drain)}
 	deadlines.grace = deadlines.drain.Add(e.settings.Grace)
 	clean := make([]bool, len(e.runners))

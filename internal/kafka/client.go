@@ -9,23 +9,35 @@ import (
 
 // Consumer is one member of one consumer group. *kgo.Client implements most of it; the method comments there apply.
 type Consumer interface {
+	Fetcher
+	OffsetStore
+	// Leave leaves the group, calling Revoked for what is still assigned. A static member stays (KIP-345).
+	Leave(ctx context.Context) error
+	Close()
+}
+
+// Fetcher receives records.
+type Fetcher interface {
 	PollRecords(ctx context.Context, maxPollRecords int) kgo.Fetches
 	PauseFetchPartitions(topicPartitions map[string][]int32) map[string][]int32
 	ResumeFetchPartitions(topicPartitions map[string][]int32)
 	SetOffsets(offsets map[string]map[int32]kgo.EpochOffset)
+	// AddConsumeTopics and PurgeTopicsFromConsuming change what the member consumes; the group rebalances for it.
+	AddConsumeTopics(topics ...string)
+	PurgeTopicsFromConsuming(topics ...string)
 	// SetPartitionBytes sets what one fetch may return of one partition; never more than one fetch may return in all.
 	SetPartitionBytes(n int64)
-	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole
-	// request; the map holds
+}
+
+// OffsetStore is what the cluster knows about positions.
+type OffsetStore interface {
+	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole request; the map holds
 	// the partitions that failed.
 	Commit(ctx context.Context, offsets Offsets) (failed map[TopicPartition]error, err error)
 	// FetchOffset reads the committed offset of one partition, -1 when there is none.
 	FetchOffset(ctx context.Context, tp TopicPartition) (Committed, error)
 	// ListOffsets resolves positions: the first offset, the one after the last, or the first at or after a time.
 	ListOffsets(ctx context.Context, at At, topics ...string) (map[TopicPartition]int64, error)
-	// Leave leaves the group, calling Revoked for what is still assigned.
-	Leave(ctx context.Context) error
-	Close()
 }
 
 // Producer is the client that a process shares: it produces outputs, and answers questions about the cluster.
@@ -34,7 +46,9 @@ type Producer interface {
 	Ping(ctx context.Context) error
 	// Denied says, one line each, what of the rights the cluster does not give. What it does not tell is not denied.
 	Denied(ctx context.Context, need Rights) ([]string, error)
-	// Topics describes topics. A topic that does not exist is not in the result.
+	// CreateTopics makes topics.
+	CreateTopics(ctx context.Context, topics []TopicSpec) error
+	// Topics describes topics, all without names. A topic that does not exist is not in the result.
 	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
 	// Produce sends r on behalf of the record at from.
 	Produce(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
@@ -101,6 +115,13 @@ type Offset struct {
 type Topic struct {
 	ID         [16]byte
 	Partitions []int32
+}
+
+// TopicSpec is a topic to be made; zeros are the cluster's defaults.
+type TopicSpec struct {
+	Name                    string
+	Partitions, Replication int
+	Config                  map[string]string
 }
 
 // At says which offset ListOffsets looks for.

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/internal/kafka"
+)
+
+// bootTopics returns the topics that are there, after it has done with those that are missing what kafka.missing_topics says.
+func (e *Engine) bootTopics(ctx context.Context) (map[string]kafka.Topic, error) {
+	describe := func() (map[string]kafka.Topic, error) {
+		names := e.asked()
+		if names != nil {
+			names = append(names, e.table.Outputs()...)
+		}
+		found, err := e.producer.Topics(ctx, names...)
+		if err != nil {
+			return nil, fmt.Errorf("describe topics: %w", err)
+		}
+		return found, nil
+	}
+	found, err := describe()
+	if err != nil {
+		return nil, err
+	}
+	missing := e.missing(found)
+	switch {
+	case len(missing) == 0:
+		return found, nil
+	case e.settings.MissingTopics == MissingCreate:
+		if err := e.createTopics(ctx, missing); err != nil {
+			return nil, err
+		}
+		return describe()
+	case e.settings.MissingTopics != MissingWarn:
+		return nil, fmt.Errorf("topics do not exist: %s: create them, set kafka.missing_topics to \"create\" to have them made "+
+			"as declared, or to \"warn\" to wait for them", strings.Join(missing, ", "))
+	}
+	for _, g := range e.table.Groups() {
+		for _, r := range g.Routes {
+			if slices.Contains(missing, r.Topic) {
+				e.emit(callbacks.TopicMissing{Group: g.ID, Topic: r.Topic})
+			}
+		}
+	}
+	return found, nil
+}
+
+// missing are the topics drawn by name, to be consumed or written to, that the cluster does not have.
+func (e *Engine) missing(have map[string]kafka.Topic) []string {
+	var missing []string
+	for _, name := range slices.Concat(e.table.Topics(), e.table.Outputs()) {
+		if _, ok := have[name]; !ok && !slices.Contains(missing, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func (e *Engine) createTopics(ctx context.Context, names []string) error {
+	declared := e.table.Declared()
+	specs := make([]kafka.TopicSpec, len(names))
+	for i, name := range names {
+		specs[i] = kafka.TopicSpec{Name: name}
+		for _, d := range declared {
+			if d.Name == name {
+				specs[i] = kafka.TopicSpec{Name: name, Partitions: d.Partitions, Replication: d.Replication, Config: d.Config}
+			}
+		}
+	}
+	if err := e.producer.CreateTopics(ctx, specs); err != nil {
+		return fmt.Errorf("create missing topics: %w", err)
+	}
+	return nil
+}

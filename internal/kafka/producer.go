@@ -1,0 +1,140 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Producer makes the client that a process shares.
+func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
+	opts, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(opts, c.producerOptions()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("configure client: %w", err)
+	}
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c}, nil
+}
+
+type producer struct {
+	*kgo.Client
+
+	admin   *kadm.Client
+	cluster *Cluster
+}
+
+const (
+	// pingAgain is the pause before the brokers are asked again.
+	pingAgain = 250 * time.Millisecond
+	// pingMargin is what the client has to say why nothing answered, after the time for it is up.
+	pingMargin = 100 * time.Millisecond
+)
+
+// Ping asks until a broker answers, one refuses for a reason that no waiting heals, or ctx ends. Its error names the brokers and what they
+// said last.
+func (p *producer) Ping(ctx context.Context) error {
+	var last error
+	for {
+		err := p.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil || !errors.Is(err, ctx.Err()) {
+			last = err
+		}
+		final, explained := p.cluster.explain(last)
+		if final {
+			return fmt.Errorf("brokers %s: %w", p.names(), explained)
+		}
+		select {
+		case <-time.After(pingAgain):
+			continue
+		case <-ctx.Done():
+		}
+		if explained == last && errors.Is(last, ctx.Err()) { //nolint:errorlint // the very same
+			return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w",
+				p.names(), last)
+		}
+		return fmt.Errorf("brokers %s: %w", p.names(), explained)
+	}
+}
+
+func (p *producer) names() string { return strings.Join(p.cluster.cfg.Kafka.Brokers, ", ") }
+
+// ask returns when ctx ends, which the client alone does not: it waits for a broker that accepts a connection and then says nothing.
+func (p *producer) ask(ctx context.Context) error {
+	answered := make(chan error, 1)
+	go func() { answered <- p.Client.Ping(ctx) }()
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-answered:
+		return err
+	case <-time.After(pingMargin):
+		return ctx.Err()
+	}
+}
+
+// Produce implements Producer.
+func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.Client.Produce(ctx, r, promise)
+}
+
+func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Topic, error) {
+	details, err := p.admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	found := map[string]Topic{}
+	for name, d := range details {
+		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
+		if d.Err != nil {
+			return nil, fmt.Errorf("describe topic %q: %w", name, d.Err)
+		}
+		t := Topic{ID: d.ID}
+		for id := range d.Partitions {
+			t.Partitions = append(t.Partitions, id)
+		}
+		found[name] = t
+	}
+	return found, nil
+}
+
+// CreateTopics implements Producer.
+func (p *producer) CreateTopics(ctx context.Context, topics []TopicSpec) error {
+	orDefault := func(n int) int {
+		if n == 0 {
+			return -1
+		}
+		return n
+	}
+	var errs []error
+	for _, t := range topics {
+		configs := map[string]*string{}
+		for name, value := range t.Config {
+			configs[name] = &value
+		}
+		resp, err := p.admin.CreateTopic(ctx, int32(orDefault(t.Partitions)), int16(orDefault(t.Replication)), configs, t.Name)
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) { // another process was quicker
+			if resp.ErrMessage != "" {
+				err = fmt.Errorf("%w: %s", err, resp.ErrMessage)
+			}
+			errs = append(errs, fmt.Errorf("topic %q: %w", t.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
