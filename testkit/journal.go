@@ -55,6 +55,18 @@ func (j *journal) events() []callbacks.Event {
 	return events
 }
 
+// progress counts the events after which something else is to come. A record that blocks is tried again for ever: that is none.
+func (j *journal) progress() (n int) {
+	for _, e := range j.all() {
+		switch e.event.(type) {
+		case callbacks.Failed, callbacks.Retried, callbacks.Blocked:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
 // change returns a channel that is closed with the next event.
 func (j *journal) change() <-chan struct{} {
 	j.mu.Lock()

@@ -81,6 +81,7 @@ func (k *Kit) start(o options) error {
 	s.Connect = k.memory
 	s.Jitter = func(longest time.Duration) time.Duration { return longest }
 	k.engine = engine.New(k.table, s)
+	k.quiet = 2 * s.TopicInterval
 	for _, g := range k.table.Groups() {
 		k.quiet = max(k.quiet, 2*s.Group(g.ID).CommitInterval)
 		for _, r := range g.Routes {
@@ -148,12 +149,13 @@ func (k *Kit) DeliverAll(topic string, ms ...*Message) []*Delivery {
 	if len(ms) == 0 {
 		k.tb.Fatalf("testkit: DeliverAll(%q) without messages", topic)
 	}
-	if !slices.Contains(k.table.Topics(), topic) {
-		k.tb.Fatalf("testkit: no route consumes topic %q: the routes consume %q", topic, k.table.Topics())
+	if len(k.groupsOf(topic)) == 0 {
+		k.tb.Fatalf("testkit: no route consumes topic %q: the routes consume %q", topic, k.consumed())
 	}
 	records := make([]*kgo.Record, len(ms))
 	var failed error
 	k.run(func() {
+		k.memory.create(topic, 1) // one that a pattern matches, and that is found as time passes
 		for i, m := range ms {
 			r := m.record(topic)
 			if m.partition == anyPartition {
@@ -205,12 +207,12 @@ func (k *Kit) Settle() {
 	settled := false
 	for passed := time.Duration(0); passed < longest && !settled; {
 		k.run(func() {
-			before := len(k.journal.all())
+			before := k.journal.progress()
 			wait, busy := k.due()
 			<-time.After(wait)
 			passed += wait
 			synctest.Wait()
-			settled = !busy && len(k.journal.all()) == before
+			settled = !busy && k.journal.progress() == before
 		})
 	}
 	if !settled {
@@ -288,11 +290,22 @@ func (k *Kit) rebalance(topic string, partitions []int32, do func(*member, map[s
 
 func (k *Kit) groupsOf(topic string) []string { return groupsOf(k.table, topic) }
 
+// consumed are the topics and patterns of the routes.
+func (k *Kit) consumed() []string {
+	var names []string
+	for _, g := range k.table.Groups() {
+		for _, r := range g.Routes {
+			names = append(names, r.Name())
+		}
+	}
+	return names
+}
+
 func groupsOf(table *router.Table, topic string) []string {
 	var ids []string
 	for _, g := range table.Groups() {
 		for _, r := range g.Routes {
-			if r.Topic == topic {
+			if r.Matches(topic) && !slices.Contains(ids, g.ID) {
 				ids = append(ids, g.ID)
 			}
 		}

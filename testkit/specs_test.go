@@ -136,6 +136,19 @@ var _ = Describe("New", func() {
 		Expect(one).NotTo(testkit.HaveMarked())
 	})
 
+	It("finds topics that a pattern matches", func() {
+		k := testkit.New(GinkgoTB(), func(r *router.Router) {
+			r.Group("g", func(g *router.Group) {
+				g.Pattern(`orders\..*`).Each(consumer.HandlerFunc(func(context.Context, *consumer.Message) error { return nil }))
+			})
+		}, testkit.Partitions("orders.eu", 2))
+		Expect(k.Deliver("orders.eu", testkit.Text("x").On(1))).To(testkit.HaveMarked())
+		late := k.Deliver("orders.us", testkit.Text("x"))
+		Expect(late).NotTo(testkit.HaveHandled(1))
+		k.Advance(time.Minute)
+		Expect(late).To(testkit.HaveHandled(1))
+	})
+
 	It("takes the configuration of a program", func() {
 		cfg := framework.DefaultConfig()
 		size := 2
