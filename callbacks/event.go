@@ -166,6 +166,10 @@ const (
 	PausedQueue = "queue"
 	// PausedUser: Partition.Pause was called.
 	PausedUser = "user"
+	// PausedTopic: the topic was paused in this process by its operator.
+	PausedTopic = "topic"
+	// PausedQuiet: the process takes no work; Where names only the group.
+	PausedQuiet = "quiet"
 	// PausedUnmarked: too many records of a ManualOffsets route were handled and not marked.
 	PausedUnmarked = "unmarked"
 	// PausedMemory: the group holds fetch.max_buffered_bytes; Where names only the group.

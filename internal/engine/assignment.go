@@ -45,7 +45,8 @@ type assignment struct {
 	queue  queue
 	wake   chan struct{} // something changed: look again
 	taken  chan struct{} // the worker took a slab
-	paused atomic.Bool   // Partition.Pause
+	paused atomic.Uint32 // why nothing is handed over; 0 for nothing
+	skips  chan skip     // of a record that waits for its next attempt
 	starve atomic.Bool   // paused in the client because the queue is above its share
 	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
 	parked atomic.Bool   // its committed offset could not be read yet
@@ -79,7 +80,7 @@ func newAssignment(r *runner, rt *route, tp kafka.TopicPartition, epoch int, pre
 	a := &assignment{
 		r: r, route: rt, tp: tp, epoch: epoch, grant: epoch, prev: prev,
 		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
-		taken: make(chan struct{}, 1), committed: -1, fetched: -1, handler: h,
+		taken: make(chan struct{}, 1), skips: make(chan skip), committed: -1, fetched: -1, handler: h,
 	}
 	a.highWater.Store(-1)
 	a.ctx, a.cancel = context.WithCancelCause(r.e.base)
@@ -236,16 +237,11 @@ func (p partition) ID() int32     { return p.a.tp.Partition }
 func (p partition) Epoch() int    { return p.now().epoch }
 
 func (p partition) Pause() {
-	if a := p.now(); !a.paused.Swap(true) {
-		a.r.emit(callbacks.Paused{Where: a.where(), Reason: callbacks.PausedUser})
-	}
+	p.now().pause(pausedUser)
 }
 
 func (p partition) Resume() {
-	if a := p.now(); a.paused.Swap(false) {
-		a.r.emit(callbacks.Resumed{Where: a.where(), Reason: callbacks.PausedUser})
-		a.signal()
-	}
+	p.now().resume(pausedUser)
 }
 
 func (p partition) Seek(ctx context.Context, offset int64) error {

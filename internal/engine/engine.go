@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
@@ -42,6 +43,8 @@ type Engine struct {
 	lookNow   chan struct{} // look at the topics now
 	watchQuit chan struct{}
 	watched   chan struct{} // closed when nobody looks any more; nil when nobody ever did
+
+	quiet atomic.Bool
 
 	fatalOnce sync.Once
 	fatalErr  error

@@ -105,12 +105,30 @@ func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict) boo
 	w.r.emit(callbacks.Retried{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt + 1, Delay: delay, Err: f.err})
 	t := time.NewTimer(delay)
 	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-w.a.closing:
+	for {
+		select {
+		case <-t.C:
+			w.fail = nil
+			return true
+		case s := <-w.a.skips:
+			if w.giveUp(s) {
+				return true
+			}
+		case <-w.a.closing:
+			return false
+		}
+	}
+}
+
+// giveUp passes recs[i] for an operator, if it is the record that is meant and has failed.
+func (w *worker) giveUp(s skip) bool {
+	p := w.a.current.Load()
+	if w.i == len(w.recs) || w.attempt == 0 || p == nil || w.recs[w.i].Offset != s.offset {
+		s.answer <- ErrNotBlocking
 		return false
 	}
-	w.fail = nil
+	w.pass(fmt.Errorf("%w: %w", errSkippedByOperator, p.Err))
+	s.answer <- nil
 	return true
 }
 

@@ -48,6 +48,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	}
 	r.resize()
 	for _, a := range made {
+		a.inherit()
 		r.makeHandler(a)
 		r.emit(callbacks.Assigned{Where: a.where(), Epoch: a.epoch})
 		r.watchPosition(a)

@@ -51,7 +51,7 @@ func (w *worker) callEach() {
 			w.passControl(rec)
 			continue
 		}
-		if a.state.Load() != int32(stateFetching) || a.paused.Load() {
+		if a.state.Load() != int32(stateFetching) || a.paused.Load() != 0 {
 			break
 		}
 		if w.timed != nil {

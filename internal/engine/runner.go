@@ -33,6 +33,7 @@ type runner struct {
 	mu         sync.Mutex
 	routes     map[string]*route // by topic
 	topics     map[string]*topic
+	held       map[string]bool // topics that are paused by Engine.PauseTopic
 	assigned   map[kafka.TopicPartition]*assignment
 	last       map[kafka.TopicPartition]*assignment // the epoch before
 	epochs     map[kafka.TopicPartition]int
@@ -63,6 +64,7 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 		e: e, id: spec.ID, spec: spec, settings: gs,
 		routes:     map[string]*route{},
 		topics:     map[string]*topic{},
+		held:       map[string]bool{},
 		budget:     newBudget(gs.QueueBytes),
 		errors:     newRate(fetchErrorEvery),
 		ready:      make(chan struct{}),

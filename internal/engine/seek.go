@@ -46,6 +46,7 @@ func (r *runner) replace(a *assignment, offset int64) error {
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
 	r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: -1, Offset: offset}}})
 	r.client.ResumeFetchPartitions(one)
+	next.inherit()
 	next.begin(position{offset, -1}, -1)
 	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
 	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: "seek"})

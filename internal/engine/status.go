@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/karafgo/karafgo/callbacks"
 )
 
 // PartitionStatus is what one assigned partition is doing now.
@@ -19,8 +21,10 @@ type PartitionStatus struct {
 	Committed int64
 	// HighWatermark is what the last fetch said, -1 before the first.
 	HighWatermark int64
-	Queued        int
-	QueuedBytes   int64
+	// Lag is how many offsets are between the position and the high watermark, 0 while either is unknown.
+	Lag         int64
+	Queued      int
+	QueuedBytes int64
 	// Busy is how long the record in progress has been running, 0 when none is.
 	Busy time.Duration
 	// Retrying tells about a record that failed and will be handed over again; nil when there is none.
@@ -95,11 +99,16 @@ func (a *assignment) status() PartitionStatus {
 	if p := a.current.Load(); p != nil {
 		s.Retrying = &RetryStatus{Offset: p.Offset, Attempt: p.Attempt, Blocked: p.Blocked, Err: p.Err, Next: p.Until}
 	}
-	if a.paused.Load() {
-		s.Paused = append(s.Paused, "user")
+	for _, reason := range []pauseReason{pausedUser, pausedTopic, pausedQuiet} {
+		if a.paused.Load()&uint32(reason) != 0 {
+			s.Paused = append(s.Paused, reason.String())
+		}
 	}
 	if a.starve.Load() {
-		s.Paused = append(s.Paused, "queue")
+		s.Paused = append(s.Paused, callbacks.PausedQueue)
+	}
+	if s.HighWatermark >= 0 && s.State == "fetching" {
+		s.Lag = max(s.HighWatermark-s.Position, 0)
 	}
 	return s
 }

@@ -139,7 +139,7 @@ func (w *worker) step() bool {
 			return w.gather()
 		}
 		return w.load()
-	case a.paused.Load():
+	case a.paused.Load() != 0:
 		return w.sleep()
 	case a.tr != nil && a.tr.open() >= openWindow:
 		return w.awaitMarks()
@@ -154,6 +154,9 @@ func (w *worker) step() bool {
 func (w *worker) sleep() bool {
 	select {
 	case <-w.a.wake:
+		return true
+	case s := <-w.a.skips:
+		w.giveUp(s)
 		return true
 	case <-w.a.closing:
 		return false

@@ -161,7 +161,7 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		}
 		m.rebalances.WithLabelValues(e.Group, kind).Inc()
 		m.partitions.Delete(e.Where)
-		for _, reason := range []string{callbacks.PausedQueue, callbacks.PausedUser, callbacks.PausedUnmarked} {
+		for _, reason := range []string{callbacks.PausedQueue, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedUnmarked} {
 			m.resume(e.Where, reason)
 		}
 	case callbacks.FetchFailed:
