@@ -130,7 +130,8 @@ func (l eventLog) rare(ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Paused:
 		level := zap.DebugLevel
-		if e.Reason == callbacks.PausedUnmarked || e.Reason == callbacks.PausedUser {
+		switch e.Reason {
+		case callbacks.PausedUnmarked, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet:
 			level = zap.WarnLevel
 		}
 		l.write(level, "paused", e.Where, zap.String("reason", e.Reason))

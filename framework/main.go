@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -126,7 +127,15 @@ func (c *cli) server() *cobra.Command {
 				return err
 			}
 			defaultSlog(cfg.Log)
-			return withSignals(func(ctx, forced context.Context) error { return run(ctx, forced, cfg, c.opts...) })
+			return withSignals(func(ctx, forced context.Context) error {
+				var stop func()
+				defer func() {
+					if stop != nil {
+						stop()
+					}
+				}()
+				return run(ctx, forced, cfg, append(slices.Clip(c.opts), fx.Invoke(func(c *Control) { stop = operate(c) }))...)
+			})
 		},
 	}
 }

@@ -54,7 +54,11 @@ func program(kind string) {
 	}
 	framework.Main(
 		routes,
-		framework.Callbacks(callbacks.On(func(context.Context, callbacks.Stopping) { say("stopping") })),
+		framework.Callbacks(
+			callbacks.On(func(context.Context, callbacks.Stopping) { say("stopping") }),
+			callbacks.On(func(_ context.Context, e callbacks.Paused) { say("paused by " + e.Reason) }),
+			callbacks.On(func(_ context.Context, e callbacks.Resumed) { say("resumed from " + e.Reason) }),
+		),
 	)
 }
 
@@ -141,6 +145,22 @@ var _ = Describe("Main", func() {
 		_, p := server(ctx, "fatal")
 		Expect(p.exit()).To(Equal(framework.ExitFatal), p.stderr.String())
 		Expect(p.stderr.String()).To(ContainSubstring("the disk is full"))
+	})
+
+	It("is quiet from SIGTSTP to SIGCONT, and writes what it does at SIGUSR1", func(ctx SpecContext) {
+		_, p := server(ctx, "stuck", "--set", "shutdown.drain=0s", "--set", "shutdown.grace=100ms")
+		p.says("handling")
+		p.signal(syscall.SIGUSR1)
+		p.signal(syscall.SIGTSTP)
+		p.says("paused by quiet")
+		p.signal(syscall.SIGCONT)
+		p.says("resumed from quiet")
+		p.signal(syscall.SIGUSR1)
+		p.signal(syscall.SIGTSTP)
+		p.says("paused by quiet") // what came before is done
+		p.signal(syscall.SIGTERM)
+		Expect(p.exit()).To(Equal(framework.ExitForced), p.stderr.String())
+		Expect(p.stderr.String()).To(And(ContainSubstring("karafgo: 1 partitions assigned"), ContainSubstring("handling offset 0 for")))
 	})
 
 	It("is alone in taking signals: Run leaves them to the program", func(ctx SpecContext) {

@@ -28,6 +28,8 @@ type process struct {
 	health *health.Health
 	http   *listener
 	will   will
+	// control is the users' way to the engine, from its start on
+	control *Control
 }
 
 // will is what the caller of Run wants, told by contexts. In an application of others nothing ends them.
@@ -58,18 +60,20 @@ func newTable(p parts, cfg Config) (*router.Table, error) {
 var errNothingChosen = errors.New("nothing is left to consume: routes.include_groups, exclude_groups, include_topics and exclude_topics " +
 	"leave out every route")
 
-func newProcess(cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner) (*process, error) {
+func newProcess(
+	cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner, control *Control,
+) (*process, error) {
 	log, err := newLogger(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	pr := &process{cfg: cfg, log: log, will: w}
+	pr := &process{cfg: cfg, log: log, will: w, control: control}
 	var groups []string
 	for _, g := range table.Groups() {
 		groups = append(groups, g.ID)
 	}
 	pr.health = health.New(health.Settings{
-		Groups: groups, StuckAfter: cfg.HTTP.StuckAfter, Oldest: pr.oldest,
+		Groups: groups, StuckAfter: cfg.HTTP.StuckAfter, Oldest: pr.oldest, PollAge: pr.pollAge,
 		Forget: forgetAfter * max(cfg.Kafka.MetadataMaxAge, cfg.Commit.Interval),
 	})
 	m := metrics.New(pr.status)
@@ -131,6 +135,7 @@ func (p *process) start(ctx context.Context) error {
 		p.closeHTTP()
 		return &StartError{err}
 	}
+	p.control.engine.Store(p.engine)
 	p.health.Started()
 	return nil
 }
@@ -161,6 +166,8 @@ func (p *process) closeHTTP() {
 	}
 }
 
+func (p *process) pollAge() map[string]time.Duration { return p.engine.PollAge() }
+
 func (p *process) oldest() (b health.Busy) {
 	for _, s := range p.engine.Status() {
 		if s.Busy > b.For {
@@ -171,10 +178,16 @@ func (p *process) oldest() (b health.Busy) {
 }
 
 func (p *process) status() metrics.Status {
-	st := metrics.Status{Buffered: map[string]int64{}, InFlight: map[metrics.Topic]metrics.InFlight{}}
+	st := metrics.Status{
+		Buffered: map[string]int64{}, Lag: map[callbacks.Where]int64{}, PollAge: p.engine.PollAge(),
+		InFlight: map[metrics.Topic]metrics.InFlight{},
+	}
 	for _, s := range p.engine.Status() {
 		if _, ok := st.Buffered[s.Group]; !ok {
 			st.Buffered[s.Group], _ = p.engine.Buffered(s.Group)
+		}
+		if s.HighWatermark >= 0 && s.State == "fetching" {
+			st.Lag[callbacks.Where{Group: s.Group, Topic: s.Topic, Partition: s.Partition}] = s.Lag
 		}
 		key := metrics.Topic{Group: s.Group, Topic: s.Topic}
 		f := st.InFlight[key]

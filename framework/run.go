@@ -24,10 +24,11 @@ func Module(cfg Config) fx.Option {
 
 func core(cfg Config) fx.Option {
 	return fx.Module("karafgo",
+		fx.Provide(func() *Control { return &Control{} }),
 		fx.Provide(
 			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
-			func(p parts, t *router.Table, w will, s fx.Shutdowner) (*process, error) {
-				return newProcess(cfg, p, t, w, s)
+			func(p parts, t *router.Table, w will, s fx.Shutdowner, c *Control) (*process, error) {
+				return newProcess(cfg, p, t, w, s, c)
 			},
 			fx.Private,
 		),

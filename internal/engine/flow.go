@@ -25,6 +25,7 @@ func (r *runner) awaitRoom(ctx context.Context) bool {
 		return true
 	}
 	where := callbacks.Where{Group: r.id, Partition: -1}
+	r.outside.Store(0) // it waits for handlers, and does its part
 	r.emit(callbacks.Paused{Where: where, Reason: callbacks.PausedMemory})
 	defer r.emit(callbacks.Resumed{Where: where, Reason: callbacks.PausedMemory})
 	select {

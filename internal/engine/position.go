@@ -109,6 +109,9 @@ func (r *runner) placesOf(
 			}
 			p.refused = r.gap(callbacks.Gap{Where: a.where(), From: c.Offset, To: p.at.offset, Reason: callbacks.GapBeyond})
 		}
+		if hasEnd {
+			a.highWater.Store(end) // an idle partition is never fetched from, and has a lag all the same
+		}
 		places[a.tp] = p
 	}
 	return places, nil
@@ -117,14 +120,14 @@ func (r *runner) placesOf(
 // offsetOfAnother stands for an offset that was committed for a deleted topic of the same name.
 const offsetOfAnother = -2
 
-// bounds are the first offsets and the ends of partitions that have a committed offset. What cannot be listed is left out: the client
-// finds out when it fetches.
+// bounds are the first offsets and the ends of partitions whose committed offset could be read. What cannot be listed is left out: the
+// client finds out when it fetches.
 func (r *runner) bounds(
 	ctx context.Context, as []*assignment, committed map[kafka.TopicPartition]kafka.Committed,
 ) (firsts, ends map[kafka.TopicPartition]int64) {
 	var tps []kafka.TopicPartition
 	for _, a := range as {
-		if committed[a.tp].Offset > 0 { // 0 is within any log
+		if _, read := committed[a.tp]; read {
 			tps = append(tps, a.tp)
 		}
 	}

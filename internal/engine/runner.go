@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
@@ -41,6 +43,8 @@ type runner struct {
 	cancelPoll context.CancelFunc
 	stopping   bool
 	pollDone   chan struct{}
+
+	outside atomic.Int64 // when the poll loop left the client, in Unix nanoseconds; 0 while it waits there
 
 	flowMu sync.Mutex
 	tasks  sync.WaitGroup
@@ -116,7 +120,9 @@ func (r *runner) poll() {
 		if !r.awaitRoom(ctx) {
 			continue
 		}
+		r.outside.Store(0)
 		fetches := r.client.PollRecords(ctx, r.settings.MaxPollRecords)
+		r.outside.Store(time.Now().UnixNano())
 		n := r.dispatch(fetches)
 		r.hooks("AfterPoll", func(h callbacks.Hooks) func(context.Context) error {
 			if h.AfterPoll == nil {

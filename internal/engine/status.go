@@ -63,6 +63,22 @@ func (e *Engine) Status() []PartitionStatus {
 	return all
 }
 
+// PollAge returns for how long the poll loop of each group has been away from the client: some milliseconds while records are dispatched
+// and hooks run, 0 while it waits for records or for memory. More tells of a hook that does not return, or of a loop that is dead.
+func (e *Engine) PollAge() map[string]time.Duration {
+	e.mu.Lock()
+	runners := slices.Clone(e.runners)
+	e.mu.Unlock()
+	ages := map[string]time.Duration{}
+	for _, r := range runners {
+		ages[r.id] = 0
+		if since := r.outside.Load(); since > 0 {
+			ages[r.id] = max(time.Since(time.Unix(0, since)), 0)
+		}
+	}
+	return ages
+}
+
 // Fence orders what the caller did before what handlers do in runs that begin after it, as a lock would. It is for tests that change what
 // handlers see: nothing else lies between a test and a handler that waits for a timer.
 func (e *Engine) Fence() { e.clock.active.Add(0) }

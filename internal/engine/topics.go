@@ -40,11 +40,39 @@ func (e *Engine) watchTopics() {
 		ctx, cancel := context.WithTimeout(e.base, commitTimeout)
 		found, err := e.producer.Topics(ctx, e.asked()...)
 		cancel()
-		if err != nil {
-			continue // what is wrong shows by fetching
+		if err != nil { // an idle process would not notice otherwise that its cluster is away
+			for _, r := range e.runners {
+				r.fetchFailed(kafka.TopicPartition{Partition: -1}, err)
+			}
+			continue
 		}
 		for _, r := range e.runners {
 			r.see(found)
+			r.refresh()
+		}
+	}
+}
+
+// refresh learns the ends of partitions that are not fetched from because they are paused: their lag grows unseen.
+func (r *runner) refresh() {
+	paused := map[kafka.TopicPartition]*assignment{}
+	for _, a := range r.all() {
+		if a.is(stateFetching) && (a.paused.Load() != 0 || a.starve.Load()) {
+			paused[a.tp] = a
+		}
+	}
+	if len(paused) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.e.base, commitTimeout)
+	defer cancel()
+	ends, err := r.client.ListOffsets(ctx, kafka.AtEnd, topicsOf(slices.Collect(maps.Keys(paused)))...)
+	if err != nil {
+		return // the next round asks again
+	}
+	for tp, a := range paused {
+		if end, ok := ends[tp]; ok {
+			a.highWater.Store(max(end, a.highWater.Load()))
 		}
 	}
 }

@@ -27,6 +27,8 @@ type Settings struct {
 	Forget time.Duration
 	// Oldest returns the handler that has been running the longest; may be nil.
 	Oldest func() Busy
+	// PollAge returns for how long the poll loop of each group has been away from the client; may be nil.
+	PollAge func() map[string]time.Duration
 }
 
 // Health follows events. It is a callbacks.Listener.
@@ -42,6 +44,7 @@ type Health struct {
 
 type group struct {
 	joined   bool
+	quiet    bool
 	missing  map[string]bool // topics that do not exist
 	problems map[about]problem
 }
@@ -133,6 +136,14 @@ func (h *Health) bad(ev callbacks.Event) {
 			}
 			g.problems[a] = problem{e.Err, h.now()}
 		})
+	case callbacks.Paused:
+		if e.Reason == callbacks.PausedQuiet {
+			h.note(e.Group, func(g *group) { g.quiet = true })
+		}
+	case callbacks.Resumed:
+		if e.Reason == callbacks.PausedQuiet {
+			h.note(e.Group, func(g *group) { g.quiet = false })
+		}
 	case callbacks.TopicMissing:
 		h.note(e.Group, func(g *group) { g.missing[e.Topic] = true })
 	case callbacks.Stopping:
@@ -175,6 +186,9 @@ func (h *Health) Ready() []string {
 		if !g.joined && h.started {
 			why = append(why, fmt.Sprintf("group %s: not joined yet", id))
 		}
+		if g.quiet {
+			why = append(why, fmt.Sprintf("group %s: quiet", id))
+		}
 		for topic := range g.missing {
 			why = append(why, fmt.Sprintf("group %s: topic %s does not exist", id, topic))
 		}
@@ -190,14 +204,27 @@ func (h *Health) Ready() []string {
 	return why
 }
 
-// Live returns why the process should be restarted, nothing when it should not.
+// Live returns why the process should be restarted, nothing when it should not: a handler that is stuck, or a poll loop. An outage of the
+// cluster is no reason.
 func (h *Health) Live() []string {
-	if h.settings.StuckAfter <= 0 || h.settings.Oldest == nil {
+	if h.settings.StuckAfter <= 0 {
 		return nil
 	}
-	if b := h.settings.Oldest(); b.For > h.settings.StuckAfter {
-		return []string{fmt.Sprintf("%s: handler has been running for %s, http.stuck_after is %s",
-			b.Where, b.For.Truncate(time.Millisecond), h.settings.StuckAfter)}
+	var why []string
+	if h.settings.Oldest != nil {
+		if b := h.settings.Oldest(); b.For > h.settings.StuckAfter {
+			why = append(why, fmt.Sprintf("%s: handler has been running for %s, http.stuck_after is %s",
+				b.Where, b.For.Truncate(time.Millisecond), h.settings.StuckAfter))
+		}
 	}
-	return nil
+	if h.settings.PollAge != nil {
+		for id, age := range h.settings.PollAge() {
+			if age > h.settings.StuckAfter {
+				why = append(why, fmt.Sprintf("group %s: its poll loop has not come back for %s, http.stuck_after is %s",
+					id, age.Truncate(time.Millisecond), h.settings.StuckAfter))
+			}
+		}
+	}
+	slices.Sort(why)
+	return why
 }

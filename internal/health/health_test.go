@@ -19,6 +19,7 @@ var _ = Describe("Health", func() {
 		h    *health.Health
 		busy health.Busy
 		now  time.Time
+		age  time.Duration
 	)
 
 	errDown := errors.New("broker is down")
@@ -52,10 +53,11 @@ var _ = Describe("Health", func() {
 	}
 
 	BeforeEach(func() {
-		busy, now = health.Busy{}, time.Unix(1000, 0)
+		busy, now, age = health.Busy{}, time.Unix(1000, 0), 0
 		h = health.New(health.Settings{
 			Groups: []string{"g", "h"}, StuckAfter: time.Minute, Forget: 2 * time.Minute,
-			Oldest: func() health.Busy { return busy },
+			Oldest:  func() health.Busy { return busy },
+			PollAge: func() map[string]time.Duration { return map[string]time.Duration{"g": age, "h": 0} },
 		})
 		h.SetClock(func() time.Time { return now })
 	})
@@ -125,6 +127,21 @@ var _ = Describe("Health", func() {
 			h.OnEvent(ctx, callbacks.Stopping{Group: "g"})
 			wrong(ctx, "ready", "stopping")
 			right(ctx, "live")
+		})
+
+		It("is not ready while it is quiet", func(ctx SpecContext) {
+			h.OnEvent(ctx, callbacks.Paused{Where: callbacks.Where{Group: "g", Partition: -1}, Reason: callbacks.PausedQuiet})
+			wrong(ctx, "ready", "group g: quiet")
+			right(ctx, "live")
+			h.OnEvent(ctx, callbacks.Resumed{Where: callbacks.Where{Group: "g", Partition: -1}, Reason: callbacks.PausedQuiet})
+			right(ctx, "ready")
+		})
+
+		It("F93 is not alive with a poll loop that does not come back", func(ctx SpecContext) {
+			age = time.Minute
+			right(ctx, "live")
+			age += time.Second
+			wrong(ctx, "live", "group g: its poll loop has not come back for 1m1s, http.stuck_after is 1m0s")
 		})
 
 		It("is not alive with a handler that is stuck", func(ctx SpecContext) {

@@ -12,6 +12,7 @@ type descs struct {
 	consumed, processed, seconds, batch   *prometheus.Desc
 	lag, committed, assigned              *prometheus.Desc
 	buffered, inflight, oldestUnprocessed *prometheus.Desc
+	pollAge                               *prometheus.Desc
 }
 
 //nolint:gochecknoglobals // constant
@@ -25,6 +26,7 @@ var desc = descs{
 	assigned:          describe("assigned_partitions", "Partitions assigned to this process.", "group", "topic"),
 	buffered:          describe("buffered_bytes", "Bytes that queues keep alive.", "group"),
 	inflight:          describe("inflight_handlers", "Handlers in progress.", "group", "topic"),
+	pollAge:           describe("poll_age_seconds", "How long the poll loop has been away from the client.", "group"),
 	oldestUnprocessed: describe("oldest_inflight_seconds", "How long the oldest handler in progress has been running.", "group", "topic"),
 }
 
@@ -43,7 +45,7 @@ func (m *Metrics) vectors() []prometheus.Collector {
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		desc.consumed, desc.processed, desc.seconds, desc.batch, desc.lag, desc.committed, desc.assigned,
-		desc.buffered, desc.inflight, desc.oldestUnprocessed,
+		desc.buffered, desc.inflight, desc.oldestUnprocessed, desc.pollAge,
 	} {
 		ch <- d
 	}
@@ -87,9 +89,6 @@ func (m *Metrics) collectPartitions(ch chan<- prometheus.Metric) {
 		w, p := key.(callbacks.Where), value.(*partitionMetrics) //nolint:forcetypeassert // only these are stored
 		assigned[Topic{w.Group, w.Topic}]++
 		id := partitionLabel(w.Partition)
-		if high, at := p.highWater.Load(), p.position.Load(); high >= 0 && at >= 0 {
-			ch <- prometheus.MustNewConstMetric(desc.lag, prometheus.GaugeValue, float64(max(high-at, 0)), w.Group, w.Topic, id)
-		}
 		if c := p.committed.Load(); c >= 0 {
 			ch <- prometheus.MustNewConstMetric(desc.committed, prometheus.GaugeValue, float64(c), w.Group, w.Topic, id)
 		}
@@ -107,6 +106,13 @@ func (m *Metrics) collectStatus(ch chan<- prometheus.Metric) {
 	s := m.status()
 	for group, n := range s.Buffered {
 		ch <- prometheus.MustNewConstMetric(desc.buffered, prometheus.GaugeValue, float64(n), group)
+	}
+	for w, n := range s.Lag {
+		id := partitionLabel(w.Partition)
+		ch <- prometheus.MustNewConstMetric(desc.lag, prometheus.GaugeValue, float64(max(n, 0)), w.Group, w.Topic, id)
+	}
+	for group, age := range s.PollAge {
+		ch <- prometheus.MustNewConstMetric(desc.pollAge, prometheus.GaugeValue, age.Seconds(), group)
 	}
 	for t, f := range s.InFlight {
 		ch <- prometheus.MustNewConstMetric(desc.inflight, prometheus.GaugeValue, float64(f.Handlers), t.Group, t.Topic)

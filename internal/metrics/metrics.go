@@ -28,6 +28,10 @@ type Metrics struct {
 type Status struct {
 	// Buffered bytes by group.
 	Buffered map[string]int64
+	// Lag by partition, of those whose lag is known.
+	Lag map[callbacks.Where]int64
+	// PollAge by group: for how long the poll loop has been away from the client.
+	PollAge map[string]time.Duration
 	// InFlight handlers by group and topic, and how long the oldest of them has been running.
 	InFlight map[Topic]InFlight
 }
@@ -47,7 +51,7 @@ type topicMetrics struct {
 }
 
 type partitionMetrics struct {
-	highWater, position, committed atomic.Int64
+	committed atomic.Int64
 }
 
 var (
@@ -85,9 +89,6 @@ func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Fetched:
 		m.topic(e.Where).consumed.Add(uint64(e.Count))
-		if p := m.assigned(e.Where); p != nil {
-			p.highWater.Store(e.HighWatermark)
-		}
 	case callbacks.Handled:
 		m.handled(e)
 	case callbacks.Failed:
@@ -99,9 +100,6 @@ func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 		}
 	case callbacks.Skipped:
 		m.topic(e.Where).skipped.Add(1)
-		if p := m.assigned(e.Where); p != nil {
-			p.position.Store(e.Offset + 1)
-		}
 	case callbacks.Committed:
 		if p := m.assigned(e.Where); p != nil {
 			p.committed.Store(e.Offset)
@@ -130,9 +128,6 @@ func (m *Metrics) handled(e callbacks.Handled) {
 	} else {
 		t.seconds.observe(e.Elapsed.Seconds()/float64(n), n)
 	}
-	if p := m.assigned(e.Where); p != nil {
-		p.position.Store(e.Last + 1)
-	}
 }
 
 func (m *Metrics) rare(ev callbacks.Event) {
@@ -148,11 +143,8 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		m.topic(e.Where)
 		m.assign(e.Where)
 	case callbacks.Positioned:
-		if p := m.assigned(e.Where); p != nil {
-			p.position.Store(e.Offset)
-			if e.Committed {
-				p.committed.Store(e.Offset)
-			}
+		if p := m.assigned(e.Where); p != nil && e.Committed {
+			p.committed.Store(e.Offset)
 		}
 	case callbacks.Revoked:
 		kind := "revoked"
@@ -191,8 +183,6 @@ func (m *Metrics) topic(w callbacks.Where) *topicMetrics {
 // assign makes the series of a partition. No other event does: one that comes late must not bring back what was revoked.
 func (m *Metrics) assign(w callbacks.Where) {
 	fresh := &partitionMetrics{}
-	fresh.highWater.Store(-1)
-	fresh.position.Store(-1)
 	fresh.committed.Store(-1)
 	m.partitions.Store(w, fresh)
 }
