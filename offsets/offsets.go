@@ -12,6 +12,9 @@ const (
 	// Manual leaves marking to the handler. The framework itself marks only what it dead-letters
 	// or skips.
 	Manual
+	// AtMostOnce commits the offset before the record is handed over: a record is never delivered twice, and is lost where its handler
+	// does not get to its end.
+	AtMostOnce
 )
 
 // String returns the name that route tables print.
@@ -21,6 +24,8 @@ func (m Mode) String() string {
 		return "automatic"
 	case Manual:
 		return "manual"
+	case AtMostOnce:
+		return "at most once"
 	default:
 		return "unknown"
 	}

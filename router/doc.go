@@ -22,4 +22,7 @@
 //
 //	BatchFetching(false)   with Batch of more than one     a poll returns one record
 //	OnFailure(Retry(n))    without an end                  after n retries something has to happen
+//	AtMostOnce             with Retry or Block             a record has one attempt
+//	AtMostOnce             with a responder                outputs are acknowledged before their record is marked
+//	AtMostOnce             with ManualOffsets              the offset is moved before or by the handler, not both
 package router

@@ -176,6 +176,7 @@ type Route struct {
 	failure     Failure
 	failureAt   location
 	offsets     offsets.Mode
+	onceAt      location
 	concurrency int
 	timeout     time.Duration
 	start       Start
@@ -258,7 +259,23 @@ func (r *Route) OnFailure(steps ...Step) *Route {
 // ManualOffsets leaves marking to the handler: Message.Mark, MarkThrough or CommitThrough. Records that were handled and not marked stay
 // open; when 10,000 of a partition are, it waits for marks, visibly.
 func (r *Route) ManualOffsets() *Route {
+	if r.offsets == offsets.AtMostOnce {
+		r.errorf(caller(), "ManualOffsets after AtMostOnce: the offset is moved before or by the handler, not both")
+	}
 	r.offsets = offsets.Manual
+	return r
+}
+
+// AtMostOnce commits the offset before records are handed over, up to 256 at once or a batch: no record is delivered twice, and a crash
+// loses at most those. It costs a round trip to the broker for each such part. A record that fails is skipped, or stops the process where
+// OnFailure(Stop) is drawn: there is no second attempt. A part that has been committed is handed over to its end when its partition is
+// revoked or the process stops; what does not fit into the drain is given up, and told as skipped.
+func (r *Route) AtMostOnce() *Route {
+	at := caller()
+	if r.offsets == offsets.Manual {
+		r.errorf(at, "AtMostOnce after ManualOffsets: the offset is moved before or by the handler, not both")
+	}
+	r.offsets, r.onceAt = offsets.AtMostOnce, at
 	return r
 }
 

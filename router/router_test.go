@@ -177,10 +177,11 @@ var _ = Describe("The legality matrix", func() {
 	for mode, draw := range modes {
 		for failure, steps := range failures {
 			for _, limited := range []bool{false, true} {
-				for _, manual := range []bool{false, true} {
+				for _, marks := range []offsets.Mode{offsets.Automatic, offsets.Manual, offsets.AtMostOnce} {
 					for _, fetching := range []bool{true, false} {
-						legal := failure != "retry alone" && (fetching || mode != "batch of 2")
-						It(fmt.Sprintf("%s, %s, limited %t, manual %t, batch fetching %t: legal %t", mode, failure, limited, manual, fetching, legal), func() {
+						once := mode != "respond" && (failure == "default" || failure == "skip")
+						legal := failure != "retry alone" && (fetching || mode != "batch of 2") && (marks != offsets.AtMostOnce || once)
+						It(fmt.Sprintf("%s, %s, limited %t, %s, batch fetching %t: legal %t", mode, failure, limited, marks, fetching, legal), func() {
 							table, err := router.Draw(inGroup(func(g *router.Group) {
 								g.BatchFetching(fetching)
 								r := g.Topic("a")
@@ -191,8 +192,11 @@ var _ = Describe("The legality matrix", func() {
 								if limited {
 									r.Concurrency(2, router.ByPartition)
 								}
-								if manual {
+								if marks == offsets.Manual {
 									r.ManualOffsets()
+								}
+								if marks == offsets.AtMostOnce {
+									r.AtMostOnce()
 								}
 							}))
 							if !legal {
@@ -200,11 +204,7 @@ var _ = Describe("The legality matrix", func() {
 								return
 							}
 							Expect(err).NotTo(HaveOccurred())
-							want := offsets.Automatic
-							if manual {
-								want = offsets.Manual
-							}
-							Expect(table.Groups()[0].Routes[0].Offsets).To(Equal(want))
+							Expect(table.Groups()[0].Routes[0].Offsets).To(Equal(marks))
 						})
 					}
 				}

@@ -248,6 +248,7 @@ func (d *drawing) table() *Table {
 			if r.mode == modeNone {
 				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
 			}
+			r.checkOnce()
 			for _, earlier := range t.groups[i].Routes {
 				if earlier.Topic == r.topic && (earlier.Pattern == nil) == (r.pattern == nil) {
 					r.errorf(r.at, "%s is drawn twice in the group, first at %s:%d: "+
@@ -274,6 +275,22 @@ func (d *drawing) table() *Table {
 		}
 	}
 	return t
+}
+
+// checkOnce refuses what would deliver a record twice, or mark it after it was handled.
+func (r *Route) checkOnce() {
+	if r.offsets != offsets.AtMostOnce {
+		return
+	}
+	if len(r.outputs) > 0 {
+		r.errorf(r.onceAt, "AtMostOnce with outputs: they are acknowledged before their record is marked, and AtMostOnce marks it first")
+	}
+	if r.failureAt.file == "" {
+		r.failure = Failure{End: Skip}
+	}
+	if r.failure.Retries > 0 || r.failure.End == Block {
+		r.errorf(r.onceAt, "AtMostOnce with %s: a record has one attempt; draw OnFailure(router.Skip) or OnFailure(router.Stop)", r.failure)
+	}
 }
 
 func (d *drawing) mergeFetching(spec *GroupSpec, set, g *Group) {

@@ -156,7 +156,7 @@ func (a *assignment) finish(at position) bool {
 	if a.closed {
 		return false
 	}
-	if a.tr == nil {
+	if a.tr == nil && (at.offset > a.pos.offset || !a.route.once) { // committed ahead, it never goes back
 		a.pos = at
 	}
 	return true

@@ -42,6 +42,9 @@ func (w *worker) resolve() bool {
 		Where: a.where(), First: rec.Offset, Last: last.Offset, Attempt: w.attempt,
 		Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
 	})
+	if w.route.once {
+		return w.giveUpOn(f)
+	}
 	if !a.is(stateFetching) {
 		return false // failed while draining: it stays unmarked, the next owner gets it
 	}

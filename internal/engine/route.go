@@ -14,6 +14,7 @@ type route struct {
 	limit    *limiter
 	tracked  bool // marks are not simply «all up to here»
 	responds bool
+	once     bool // AtMostOnce: committed before it is handed over
 	mw       []consumer.Middleware
 }
 
@@ -46,6 +47,7 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 		limit:    newLimiter(spec.Concurrency),
 		tracked:  spec.Offsets == offsets.Manual,
 		responds: len(spec.Outputs) > 0,
+		once:     spec.Offsets == offsets.AtMostOnce,
 		mw:       mw,
 	}
 }

@@ -44,6 +44,9 @@ func (w *worker) callEach() {
 	if a.tr != nil {
 		end = min(end, w.i+openWindow-a.tr.open())
 	}
+	if w.route.once {
+		end = min(end, w.ahead)
+	}
 	w.calling = true
 	for w.i < end {
 		rec := w.recs[w.i]
@@ -51,7 +54,7 @@ func (w *worker) callEach() {
 			w.passControl(rec)
 			continue
 		}
-		if a.state.Load() != int32(stateFetching) || a.paused.Load() != 0 {
+		if (a.state.Load() != int32(stateFetching) || a.paused.Load() != 0) && !w.goesOn() {
 			break
 		}
 		if w.timed != nil {

@@ -47,6 +47,7 @@ type worker struct {
 	fail    *failure
 	attempt int // attempts that recs[i] has had
 	alone   int // batch: deliver recs[i:alone] one by one
+	ahead   int // AtMostOnce: recs[:ahead] are committed
 
 	out   outbox
 	timed *attempts
@@ -115,6 +116,7 @@ func (w *worker) loop() {
 
 // end lets go of what the worker holds.
 func (w *worker) end() {
+	w.giveUpAhead()
 	w.drop()
 	if w.rest != nil {
 		w.rest.release()
@@ -132,7 +134,9 @@ func (w *worker) step() bool {
 	case w.fail != nil: // also when it failed while draining: it is told
 		return w.resolve()
 	case !a.is(stateFetching):
-		return false
+		if !w.goesOn() {
+			return false
+		}
 	case w.i == len(w.recs):
 		w.drop()
 		if w.batching() {
@@ -140,10 +144,13 @@ func (w *worker) step() bool {
 		}
 		return w.load()
 	case a.paused.Load() != 0:
-		return w.sleep()
+		return w.sleep() || w.i < w.ahead
 	case a.tr != nil && a.tr.open() >= openWindow:
 		return w.awaitMarks()
-	case !w.acquire():
+	case w.route.once && w.i >= w.ahead && !w.commitAhead():
+		return false
+	}
+	if !w.acquire() {
 		return false
 	}
 	w.run()
@@ -223,17 +230,21 @@ func (w *worker) drop() {
 	default: // the window was the slab's slice
 		w.recs = nil
 	}
-	w.i, w.alone = 0, 0
+	w.i, w.alone, w.ahead = 0, 0, 0
 	if !w.batching() {
 		w.msgs, w.k = nil, 0
 	}
 }
 
 func (w *worker) acquire() bool {
-	if !w.route.limit.acquire(w.a.ctx, w.a.closing) {
+	quit := w.a.closing
+	if w.i < w.ahead {
+		quit = nil // until its context ends
+	}
+	if !w.route.limit.acquire(w.a.ctx, quit) {
 		return false
 	}
-	if !w.r.e.limit.acquire(w.a.ctx, w.a.closing) {
+	if !w.r.e.limit.acquire(w.a.ctx, quit) {
 		w.route.limit.release()
 		return false
 	}
