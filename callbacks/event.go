@@ -214,6 +214,9 @@ const (
 	GapRetention = "retention"
 	// GapDataLoss: an unclean leader election cut the log (KIP-320).
 	GapDataLoss = "data loss"
+	// GapRewound: the broker said that the position is out of range, and the client went back to the first record. To is below From:
+	// nothing is lost, and records come again.
+	GapRewound = "rewound"
 	// GapBeyond: the committed offset is beyond the end of the log.
 	GapBeyond = "beyond the end"
 )

@@ -102,6 +102,9 @@ func (a *assignment) noteFetch(part *kgo.FetchPartition) bool {
 	if expected >= 0 && expected < part.LogStartOffset && first >= part.LogStartOffset {
 		return a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRetention})
 	}
+	if first < expected { // not the engine's doing: it would have made another assignment
+		return a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRewound})
+	}
 	return false
 }
 
