@@ -97,6 +97,7 @@ func Default() Config {
 			MaxBufferedBytes:  256 * MiB,
 			Isolation:         ReadUncommitted,
 			OnGap:             ResumeAfterGap,
+			OnUnreadable:      BlockOnUnreadable,
 			MaxPollRecords:    10_000,
 		},
 		Commit: Commit{Interval: 5 * time.Second},

@@ -28,6 +28,12 @@ const (
 	StopOnGap      = "stop"
 )
 
+// The values of [Fetch.OnUnreadable].
+const (
+	BlockOnUnreadable = "block"
+	StopOnUnreadable  = "stop"
+)
+
 // Group is the membership of every consumer group of the process: how a dead member is noticed and
 // how partitions change hands. A group's own values stand in groups.<id>.group.
 type Group struct {
@@ -100,6 +106,11 @@ type Fetch struct {
 	// record that exists, or stop the process, so that somebody looks. Either way it is told. Kafka: the
 	// part of auto.offset.reset that concerns offsets out of range. Defaults to resume.
 	OnGap string `yaml:"on_gap"`
+	// OnUnreadable is what to do with a batch that cannot be read: one that is corrupt, or that grows to
+	// more than a quarter of max_buffered_bytes when it is decompressed. block leaves its partition where it is,
+	// visibly, and tries again every 30s at most; stop ends the process. Nothing is skipped: who wants to go
+	// on behind it seeks there, or resets the group. Defaults to block.
+	OnUnreadable string `yaml:"on_unreadable"`
 	// MaxPollRecords is the most records taken from the client at once, 1 or more. It does not bound
 	// what is fetched. Kafka: max.poll.records (KIP-41). Defaults to 10000.
 	MaxPollRecords int `yaml:"max_poll_records"`

@@ -75,6 +75,7 @@ func (v *validator) fetch(f Fetch) {
 	between(v, "fetch.max_partition_bytes", f.MaxPartitionBytes, 1, wireBytes)
 	between(v, "fetch.max_buffered_bytes", f.MaxBufferedBytes, 1, math.MaxInt64)
 	v.oneOf("fetch.on_gap", f.OnGap, ResumeAfterGap, StopOnGap)
+	v.oneOf("fetch.on_unreadable", f.OnUnreadable, BlockOnUnreadable, StopOnUnreadable)
 	v.oneOf("fetch.isolation", f.Isolation, ReadUncommitted, ReadCommitted)
 	between(v, "fetch.max_poll_records", f.MaxPollRecords, 1, math.MaxInt32)
 

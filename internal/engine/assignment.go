@@ -54,6 +54,7 @@ type assignment struct {
 	busySince atomic.Int64 // clock reading at which the record in progress began; 0 when idle
 	perRecord atomic.Int64 // nanoseconds per record, smoothed
 	highWater atomic.Int64
+	spoiled   atomic.Int32 // unreadable batches, one after the other
 	current   atomic.Pointer[progress]
 
 	mu        sync.Mutex

@@ -50,8 +50,10 @@ func Configure(cfg config.Config) Settings {
 				CommitInterval:  g.Commit.Interval,
 				CommitThreshold: g.Commit.Threshold,
 				StopOnGap:       g.Fetch.OnGap == config.StopOnGap,
-				RevokeDrain:     g.Group.Drain,
-				RevokeGrace:     min(revokeGrace, g.Group.RebalanceTimeout/rebalancePortion),
+
+				StopOnUnreadable: g.Fetch.OnUnreadable == config.StopOnUnreadable,
+				RevokeDrain:      g.Group.Drain,
+				RevokeGrace:      min(revokeGrace, g.Group.RebalanceTimeout/rebalancePortion),
 			}
 		},
 	}

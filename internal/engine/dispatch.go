@@ -94,6 +94,9 @@ func (r *runner) hand(a *assignment, s *slab) {
 // noteFetch keeps what a fetch says about the partition. It reports whether the process stops for a gap in it.
 func (a *assignment) noteFetch(part *kgo.FetchPartition) bool {
 	a.highWater.Store(part.HighWatermark)
+	if part.Err == nil {
+		a.spoiled.Store(0)
+	}
 	first := part.Records[0].Offset
 	a.mu.Lock()
 	expected := a.fetched
@@ -122,6 +125,9 @@ func (r *runner) fetchFailed(tp kafka.TopicPartition, err error) {
 	}
 	if lost := (*kgo.ErrDataLoss)(nil); errors.As(err, &lost) {
 		r.gap(callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: callbacks.GapDataLoss})
+	}
+	if r.unreadable(tp, err) {
+		err = fmt.Errorf("a batch cannot be read, and its partition waits at it (fetch.on_unreadable): %w", err)
 	}
 	if n := r.errors.allow(tp.Topic + err.Error()); n > 0 {
 		r.emit(callbacks.FetchFailed{Where: r.at(tp), Err: err, Count: n})

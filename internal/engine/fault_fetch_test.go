@@ -22,14 +22,28 @@ import (
 func TestF46_NoFetchErrorEndsTheLoop(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []kfake.Fault{
-		{Err: kerr.OffsetOutOfRange}, {Err: kerr.UnknownTopicOrPartition}, {Err: kerr.NotLeaderForPartition},
-		{Err: kerr.LeaderNotAvailable}, {Err: kerr.ReplicaNotAvailable}, {Err: kerr.KafkaStorageError},
-		{Err: kerr.UnknownLeaderEpoch}, {Err: kerr.FencedLeaderEpoch}, {Err: kerr.UnknownTopicID}, {Err: kerr.InconsistentTopicID},
-		{Err: kerr.OffsetNotAvailable}, {Err: kerr.TopicAuthorizationFailed}, {Err: kerr.CorruptMessage},
-		{Err: kerr.UnknownServerError}, {Err: kerr.UnsupportedCompressionType}, {Err: kerr.RequestTimedOut},
-		{Err: kerr.BrokerNotAvailable}, {Err: kerr.OffsetMovedToTieredStorage},
-		{Err: kerr.FetchSessionIDNotFound, TopLevel: true}, {Err: kerr.InvalidFetchSessionEpoch, TopLevel: true},
-		{Err: kerr.FetchSessionTopicIDError, TopLevel: true}, {Err: kerr.UnknownServerError, TopLevel: true},
+		{Err: kerr.OffsetOutOfRange},
+		{Err: kerr.UnknownTopicOrPartition},
+		{Err: kerr.NotLeaderForPartition},
+		{Err: kerr.LeaderNotAvailable},
+		{Err: kerr.ReplicaNotAvailable},
+		{Err: kerr.KafkaStorageError},
+		{Err: kerr.UnknownLeaderEpoch},
+		{Err: kerr.FencedLeaderEpoch},
+		{Err: kerr.UnknownTopicID},
+		{Err: kerr.InconsistentTopicID},
+		{Err: kerr.OffsetNotAvailable},
+		{Err: kerr.TopicAuthorizationFailed},
+		{Err: kerr.CorruptMessage},
+		{Err: kerr.UnknownServerError},
+		{Err: kerr.UnsupportedCompressionType},
+		{Err: kerr.RequestTimedOut},
+		{Err: kerr.BrokerNotAvailable},
+		{Err: kerr.OffsetMovedToTieredStorage},
+		{Err: kerr.FetchSessionIDNotFound, TopLevel: true},
+		{Err: kerr.InvalidFetchSessionEpoch, TopLevel: true},
+		{Err: kerr.FetchSessionTopicIDError, TopLevel: true},
+		{Err: kerr.UnknownServerError, TopLevel: true},
 	} {
 		t.Run(fmt.Sprintf("%s, top level %t", fault.Err.Message, fault.TopLevel), func(t *testing.T) {
 			t.Parallel()
@@ -73,8 +87,12 @@ func TestF57_HeadersArriveAsTheyAre(t *testing.T) {
 	}
 	large := record("a", 0, "large")
 	large.Headers = []kgo.RecordHeader{
-		{Key: "large", Value: bytes.Repeat([]byte("x"), 1<<20)}, {Key: "", Value: nil}, {Key: "\xff\xfe", Value: []byte("\x00\xff")},
-		{Key: "twice", Value: []byte("1")}, {Key: "twice", Value: []byte("2")}, {Key: "empty", Value: []byte{}},
+		{Key: "large", Value: bytes.Repeat([]byte("x"), 1<<20)},
+		{Key: "", Value: nil},
+		{Key: "\xff\xfe", Value: []byte("\x00\xff")},
+		{Key: "twice", Value: []byte("1")},
+		{Key: "twice", Value: []byte("2")},
+		{Key: "empty", Value: []byte{}},
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(15<<20), kgo.BrokerMaxWriteBytes(50<<20))
@@ -130,7 +148,7 @@ func TestF63_OnlyCommittedTransactionsAreSeen(t *testing.T) {
 			g.Eventually(p.lag("a", 0), patience).Should(BeZero())
 			p.stop()
 			g.Expect(j.unique()).To(Equal(14))
-			g.Expect(len(j.all())).To(Equal(14), "nothing that was aborted")
+			g.Expect(j.all()).To(HaveLen(14), "nothing that was aborted")
 		})
 	}
 }

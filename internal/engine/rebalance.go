@@ -111,6 +111,10 @@ func (r *runner) release(parts map[string][]int32, lost bool) {
 		}
 	}
 	r.drain(open, lost)
+	if len(open) < len(as) {
+		// The stop's commit may be under way, and must not come after the partitions are given up. This one sends nothing, and waits.
+		_ = r.committer.commitAndSeal(r.e.base, nil, false)
+	}
 	r.mu.Lock()
 	for _, a := range as {
 		if r.assigned[a.tp] == a {

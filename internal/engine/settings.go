@@ -61,6 +61,8 @@ type GroupSettings struct {
 	CommitThreshold int
 	// StopOnGap ends the process when records are gone that should have been consumed, instead of going on after them.
 	StopOnGap bool
+	// StopOnUnreadable ends the process at a batch that cannot be read, instead of waiting at it.
+	StopOnUnreadable bool
 	// RevokeDrain is how long deliveries of a revoked partition may go on, RevokeGrace how long their cancellation may take.
 	RevokeDrain, RevokeGrace time.Duration
 }

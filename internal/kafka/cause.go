@@ -32,7 +32,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // heals it.
 func (c *Cluster) explain(err error) (final bool, explained error) {
 	if remedy := c.remedy(err); remedy != "" {
-		return true, &RefusedError{Remedy: remedy, Err: err}
+		return !mayHeal(err), &RefusedError{Remedy: remedy, Err: err}
 	}
 	var shake *handshakeError
 	if errors.As(err, &shake) && errors.Is(err, context.DeadlineExceeded) {
@@ -42,6 +42,12 @@ func (c *Cluster) explain(err error) (final bool, explained error) {
 		return false, &RefusedError{Remedy: "the broker closes the connection while it authenticates: " + credentials(m), Err: err}
 	}
 	return false, err
+}
+
+// mayHeal reports whether an error may pass by itself: a broker, or what stands before it, that starts or stops closes connections too, and
+// a secret's file or command may be late.
+func mayHeal(err error) bool {
+	return errors.Is(err, io.EOF) || strings.Contains(err.Error(), "connection reset") || errors.As(err, new(*secretError))
 }
 
 const noTLS = "the broker does not speak TLS at this address: use its TLS port, or set kafka.tls.enabled to false"

@@ -46,7 +46,7 @@ func (c *Cluster) base() ([]kgo.Opt, error) {
 	case c.dial != nil:
 		opts = append(opts, kgo.Dialer(c.dial))
 	case k.TLS.Enabled:
-		certs, err := newCertificates(k.TLS)
+		certs, err := newCertificates(k.TLS, c.logger)
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +72,7 @@ func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
 		kgo.KeepControlRecords(),
 		kgo.KeepRetryableFetchErrors(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.MaxDecompressBatchBytes(int(min(max(quarter, partition), 1<<30))),
 		kgo.FetchMinBytes(int32(gc.Fetch.MinBytes)),
 		kgo.FetchMaxWait(gc.Fetch.MaxWait), //
 		kgo.FetchMaxBytes(int32(min(answer, 1<<30))),

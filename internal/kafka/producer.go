@@ -10,6 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/karafgo/karafgo/internal/config"
 )
 
 // Producer makes the client that a process shares.
@@ -46,7 +49,7 @@ func (p *producer) Ping(ctx context.Context) error {
 	for {
 		err := p.ask(ctx)
 		if err == nil {
-			return nil
+			return p.checkVersion(ctx)
 		}
 		if ctx.Err() == nil || last == nil || !errors.Is(err, ctx.Err()) {
 			last = err
@@ -66,6 +69,28 @@ func (p *producer) Ping(ctx context.Context) error {
 		}
 		return fmt.Errorf("brokers %s: %w", p.names(), explained)
 	}
+}
+
+// checkVersion refuses what the client would otherwise leave out in silence: it joins by the classic protocol where a broker is too old.
+func (p *producer) checkVersion(ctx context.Context) error {
+	wanted := p.cluster.cfg.Group.Protocol == config.Consumer
+	for _, g := range p.cluster.cfg.Groups {
+		wanted = wanted || g.Group.Protocol == config.Consumer
+	}
+	if !wanted {
+		return nil
+	}
+	brokers, err := p.admin.ApiVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the brokers for their versions: %w", err)
+	}
+	for _, b := range brokers {
+		if _, ok := b.KeyMaxVersion(int16(kmsg.ConsumerGroupHeartbeat)); !ok && b.Err == nil {
+			return fmt.Errorf("broker %d is %s: group.protocol consumer (KIP-848) needs Kafka 4.0 or newer, or set it to classic",
+				b.NodeID, b.VersionGuess())
+		}
+	}
+	return nil
 }
 
 func (p *producer) names() string { return strings.Join(p.cluster.cfg.Kafka.Brokers, ", ") }

@@ -69,6 +69,9 @@ func (p *producer) denied(kind, name string, op kmsg.ACLOperation) string {
 }
 
 func (p *producer) topicRights(ctx context.Context, names []string) (map[string]right, error) {
+	if len(names) == 0 {
+		return map[string]right{}, nil // none would mean all
+	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
 	for _, name := range names {

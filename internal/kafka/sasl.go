@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -81,15 +82,14 @@ func token(ctx context.Context, s config.SASL) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.TokenCommand[0], s.TokenCommand[1:]...) //nolint:gosec // that is what the key is for
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
+	cmd.WaitDelay = time.Second                                               // a grandchild may keep the output open
+	cmd.Stderr = io.Discard                                                   // it may hold the token
 	out, err := cmd.Output()
 	if err == nil && len(bytes.TrimSpace(out)) == 0 {
 		err = errors.New("printed nothing")
 	}
 	if err != nil {
-		line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
-		return "", &secretError{fmt.Errorf("kafka.sasl.token_command %s: %w: %s", s.TokenCommand[0], err, line)}
+		return "", &secretError{fmt.Errorf("kafka.sasl.token_command %s: %w", s.TokenCommand[0], err)}
 	}
 	return string(bytes.TrimSpace(out)), nil
 }

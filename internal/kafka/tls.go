@@ -10,20 +10,24 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/karafgo/karafgo/internal/config"
 )
 
 // certificates makes the TLS configuration of a connection. Files are read for each, so that what was replaced is used; what cannot be read
 // leaves in use what was read last.
 type certificates struct {
-	cfg config.TLS
+	cfg    config.TLS
+	logger kgo.Logger // may be nil
 
-	mu   sync.Mutex
-	last *tls.Config
+	mu     sync.Mutex
+	last   *tls.Config
+	failed string // why the files could not be read the last time
 }
 
-func newCertificates(t config.TLS) (*certificates, error) {
-	c := &certificates{cfg: t}
+func newCertificates(t config.TLS, logger kgo.Logger) (*certificates, error) {
+	c := &certificates{cfg: t, logger: logger}
 	var err error
 	c.last, err = readTLS(t)
 	return c, err
@@ -32,8 +36,15 @@ func newCertificates(t config.TLS) (*certificates, error) {
 func (c *certificates) current() *tls.Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if fresh, err := readTLS(c.cfg); err == nil {
-		c.last = fresh
+	fresh, err := readTLS(c.cfg)
+	switch {
+	case err == nil:
+		c.last, c.failed = fresh, ""
+	case err.Error() != c.failed:
+		c.failed = err.Error()
+		if c.logger != nil {
+			c.logger.Log(kgo.LogLevelWarn, "certificates cannot be read again: those that were read last stay in use", "err", err)
+		}
 	}
 	return c.last.Clone()
 }
