@@ -15,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/config"
@@ -83,49 +82,6 @@ func (b *Broker) embed() {
 	answerEpochs(fake)
 }
 
-// answerEpochs works around a fault of the embedded broker: after a leader move with nothing written since, it does not know the end of a
-// leader's epoch, which a client takes for lost data.
-func answerEpochs(fake *kfake.Cluster) {
-	fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		fake.KeepControl()
-		asked, ok := req.(*kmsg.OffsetForLeaderEpochRequest)
-		if !ok {
-			return nil, errNotAsked, false
-		}
-		answer := kmsg.NewPtrOffsetForLeaderEpochResponse()
-		answer.Version = asked.Version
-		for _, t := range asked.Topics {
-			at := kmsg.NewOffsetForLeaderEpochResponseTopic()
-			at.Topic = t.Topic
-			for _, p := range t.Partitions {
-				ap := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-				ap.Partition, ap.LeaderEpoch = p.Partition, p.LeaderEpoch
-				if info := fake.PartitionInfo(t.Topic, p.Partition); info != nil {
-					ap.EndOffset = info.HighWatermark
-				}
-				at.Partitions = append(at.Partitions, ap)
-			}
-			answer.Topics = append(answer.Topics, at)
-		}
-		return answer, nil, true
-	})
-}
-
-var errNotAsked = errors.New("not the request that was asked for")
-
-// partitioner puts a record where its message says, else where its key does.
-type partitioner struct{}
-
-func (partitioner) ForTopic(string) kgo.TopicPartitioner { return partitioner{} }
-func (partitioner) RequiresConsistency(*kgo.Record) bool { return true }
-
-func (partitioner) Partition(r *kgo.Record, n int) int {
-	if r.Partition != anyPartition {
-		return int(r.Partition)
-	}
-	return int(byKey(r.Key, n))
-}
-
 // defaults are quick, so that tests are.
 func (b *Broker) defaults() config.Config {
 	cfg := config.Default()
@@ -186,6 +142,18 @@ func (b *Broker) create(topic string, partitions int) {
 		b.tb.Fatalf("testkit: create topic %q: %v", topic, err)
 	}
 	b.created = append(b.created, topic)
+	again := time.NewTicker(quick / 10)
+	defer again.Stop()
+	for { // a real broker knows it a moment later
+		if found, err := b.admin.ListTopics(ctx, topic); err == nil && found.Has(topic) && len(found[topic].Partitions) > 0 {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			b.tb.Fatalf("testkit: topic %q was created, and the cluster does not know it", topic)
+		}
+	}
 }
 
 func (b *Broker) close() {
@@ -356,10 +324,17 @@ func (b *Broker) failf(format string, args ...any) { b.tb.Helper(); b.tb.Fatalf(
 
 func (b *Broker) groupsOf(topic string) []string {
 	var ids []string
+	add := func(group string, consumes bool) {
+		if consumes && !slices.Contains(ids, group) {
+			ids = append(ids, group)
+		}
+	}
 	for _, e := range b.journal.all() {
-		started, ok := e.event.(callbacks.Started)
-		if ok && slices.Contains(started.Topics, topic) && !slices.Contains(ids, started.Group) {
-			ids = append(ids, started.Group)
+		switch e := e.event.(type) {
+		case callbacks.Started:
+			add(e.Group, slices.Contains(e.Topics, topic))
+		case callbacks.TopicFound:
+			add(e.Group, e.Topic == topic)
 		}
 	}
 	return ids

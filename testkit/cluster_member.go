@@ -30,7 +30,9 @@ func (b *Broker) Run(routes router.Drawer, opts ...Option) *Member {
 	o := gather(b.defaults(), append(slices.Clone(b.opts), opts...))
 	for _, g := range table.Groups() {
 		for _, r := range g.Routes {
-			b.create(r.Topic, o.partitions[r.Topic])
+			if r.Pattern == nil {
+				b.create(r.Topic, o.partitions[r.Topic])
+			}
 			for _, out := range r.Outputs {
 				b.create(out.Topic, o.partitions[out.Topic])
 			}

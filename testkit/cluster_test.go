@@ -78,12 +78,12 @@ func TestClusterRunsPrograms(t *testing.T) {
 	g := NewWithT(t)
 	b := testkit.Cluster(t)
 	one := b.Produce("orders.created", tea("1"))
+	b.Produce("orders.priced", testkit.Tombstone()) // creates the topic, which a program wants to be there
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- framework.Run(ctx, b.Config(), framework.Routes((&pricer{}).routes), framework.Callbacks(b.Listener()))
 	}()
-	b.Produce("orders.priced", testkit.Tombstone()) // creates the topic
 	b.AwaitMarked(one)
 	cancel()
 	g.Expect(<-ended).To(Succeed())
@@ -106,4 +106,18 @@ func TestClusterKeepsToTheTimeOfMessages(t *testing.T) {
 	})
 	b.Produce("a", testkit.Text("x").At(at).Header("h", "v"))
 	g.Expect(<-seen).To(Equal(at))
+}
+
+func TestClusterFindsTopicsOfPatterns(t *testing.T) {
+	g := NewWithT(t)
+	b := testkit.Cluster(t, testkit.Partitions("orders.eu", 2))
+	m := b.Run(func(r *router.Router) {
+		r.Group("g", func(g *router.Group) {
+			g.Pattern(`orders\..*`).Each(consumer.HandlerFunc(func(context.Context, *consumer.Message) error { return nil })).AtMostOnce()
+		})
+	})
+	early, late := b.Produce("orders.eu", testkit.Text("x").On(1)), b.Produce("orders.us", testkit.Text("x"))
+	b.AwaitMarked(early, late)
+	g.Expect(m.Stop()).To(Succeed())
+	g.Expect(late).To(And(testkit.HaveHandled(1), testkit.HaveCommitted()))
 }
