@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -57,6 +59,9 @@ func defaultSlog(cfg config.Log) {
 type eventLog struct{ log *zap.Logger }
 
 func at(w callbacks.Where) []zap.Field {
+	if w.Partition < 0 { // the whole group
+		return []zap.Field{zap.String("group", w.Group)}
+	}
 	return []zap.Field{zap.String("group", w.Group), zap.String("topic", w.Topic), zap.Int32("partition", w.Partition)}
 }
 
@@ -163,8 +168,37 @@ func (l eventLog) rare(ev callbacks.Event) {
 	}
 }
 
-// kafkaLog passes on what the client says: its warnings and errors, and all of it at debug.
-type kafkaLog struct{ log *zap.Logger }
+// kafkaLog passes on what the client says: its warnings and errors, and all of it at debug. What it says again within sayAgain is left out:
+// a client without brokers says the same many times a second.
+type kafkaLog struct {
+	log  *zap.Logger
+	mu   *sync.Mutex
+	said map[string]time.Time
+}
+
+const (
+	sayAgain = 10 * time.Second
+	sayMost  = 1000 // different things to remember
+)
+
+func newKafkaLog(log *zap.Logger) kafkaLog {
+	return kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false)), &sync.Mutex{}, map[string]time.Time{}}
+}
+
+// again reports whether the same was said a moment ago.
+func (l kafkaLog) again(msg string, keyvals []any) bool {
+	what := msg + fmt.Sprint(keyvals...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.said[what]; ok && time.Since(at) < sayAgain {
+		return true
+	}
+	if len(l.said) >= sayMost {
+		clear(l.said)
+	}
+	l.said[what] = time.Now()
+	return false
+}
 
 // Level implements kgo.Logger.
 func (l kafkaLog) Level() kgo.LogLevel {
@@ -179,7 +213,9 @@ func (l kafkaLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	s := l.log.Sugar()
 	switch level {
 	case kgo.LogLevelError, kgo.LogLevelWarn: // what the client cannot mend reaches the engine, and its log, as an error
-		s.Warnw(msg, keyvals...)
+		if !l.again(msg, keyvals) {
+			s.Warnw(msg, keyvals...)
+		}
 	default:
 		s.Debugw(msg, keyvals...)
 	}

@@ -189,6 +189,12 @@ var _ = Describe("The command line", func() {
 		return code, stdout.String(), stderr.String()
 	}
 
+	It("F31 says once what the client says many times", func(ctx SpecContext) {
+		p := start(ctx, "plain", "--brokers", closedPort(ctx), "--set", "kafka.boot_timeout=1s", "--set", "http.listen=", "--set", "log.format=json")
+		Expect(p.exit()).To(Equal(framework.ExitStart))
+		Expect(strings.Count(p.stderr.String(), "unable to open connection to broker")).To(Equal(1), p.stderr.String())
+	})
+
 	It("explains itself, exit codes included", func() {
 		code, stdout, stderr := run("--help")
 		Expect(code).To(Equal(0))

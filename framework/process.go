@@ -99,7 +99,7 @@ var errTwoMechanisms = errors.New("more than one mechanism of SASL is given: use
 	"or the configuration alone")
 
 func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
-	c := kafka.New(cfg, kafkaLog{log.Named("kafka").WithOptions(zap.WithCaller(false))})
+	c := kafka.New(cfg, newKafkaLog(log))
 	switch own := inOrder(p.SASL); {
 	case len(own) == 0:
 	case len(own) > 1 || cfg.Kafka.SASL.Mechanism != config.NoSASL:

@@ -129,7 +129,7 @@ func (e *Engine) boot(ctx context.Context) error {
 	}
 	e.producer = producer
 	if err := producer.Ping(ctx); err != nil {
-		return fmt.Errorf("no answer from the cluster: %w", err)
+		return fmt.Errorf("cannot connect to the cluster: %w", err)
 	}
 	if err := e.checkRights(ctx); err != nil {
 		return err

@@ -36,8 +36,9 @@ type producer struct {
 }
 
 const (
-	// pingAgain is the pause before the brokers are asked again.
-	pingAgain = 250 * time.Millisecond
+	// pingAgain is the pause before the brokers are asked again. It doubles up to pingAgainMost.
+	pingAgain     = 250 * time.Millisecond
+	pingAgainMost = 2 * time.Second
 	// pingMargin is what the client has to say why nothing answered, after the time for it is up.
 	pingMargin = 100 * time.Millisecond
 )
@@ -46,7 +47,7 @@ const (
 // said last.
 func (p *producer) Ping(ctx context.Context) error {
 	var last error
-	for {
+	for pause := pingAgain; ; pause = min(2*pause, pingAgainMost) {
 		err := p.ask(ctx)
 		if err == nil {
 			return p.checkVersion(ctx)
@@ -59,7 +60,7 @@ func (p *producer) Ping(ctx context.Context) error {
 			return fmt.Errorf("brokers %s: %w", p.names(), explained)
 		}
 		select {
-		case <-time.After(pingAgain):
+		case <-time.After(pause):
 			continue
 		case <-ctx.Done():
 		}
