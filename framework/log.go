@@ -59,7 +59,7 @@ func defaultSlog(cfg config.Log) {
 type eventLog struct{ log *zap.Logger }
 
 func at(w callbacks.Where) []zap.Field {
-	if w.Partition < 0 { // the whole group
+	if w.Partition < 0 || w.Topic == "" { // the whole group
 		return []zap.Field{zap.String("group", w.Group)}
 	}
 	return []zap.Field{zap.String("group", w.Group), zap.String("topic", w.Topic), zap.Int32("partition", w.Partition)}
