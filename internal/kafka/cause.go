@@ -65,17 +65,19 @@ func (c *Cluster) remedy(err error) string {
 	encrypted := c.cfg.Kafka.TLS.Enabled
 	var plaintext tls.RecordHeaderError
 	var shake *handshakeError
+	var closed *kgo.ErrFirstReadEOF
 	switch {
 	case errors.As(err, &plaintext),
 		errors.As(err, &shake) && (errors.Is(err, io.EOF) || strings.Contains(err.Error(), "connection reset")):
 		return noTLS
-	case errors.As(err, new(*kgo.ErrFirstReadEOF)) && !encrypted && c.mechanism() == nil:
-		return "the broker closes connections that are neither encrypted nor authenticated: set kafka.tls.enabled, " +
-			"or kafka.sasl.mechanism, as it wants it"
-	case errors.As(err, new(*kgo.ErrFirstReadEOF)) && !encrypted:
-		return "the broker closes the connection, which is not encrypted: set kafka.tls.enabled to true if this is its TLS port"
-	case errors.As(err, new(*kgo.ErrFirstReadEOF)) && c.mechanism() == nil:
-		return "the broker closes connections without authentication: set kafka.sasl.mechanism, or kafka.tls.cert_file"
+	case errors.As(err, &closed) && strings.Contains(err.Error(), "is TLS missing") && !encrypted:
+		return "the broker hangs up on a connection that is not encrypted, as it does on its TLS port: set kafka.tls.enabled to true"
+	case errors.As(err, &closed) && strings.Contains(err.Error(), "is TLS missing"):
+		return "the broker hangs up on the encrypted connection: it may want a certificate of this process (kafka.tls.cert_file)"
+	case errors.As(err, &closed) && c.mechanism() == nil:
+		return "the broker hangs up without authentication: set kafka.sasl.mechanism"
+	case !encrypted && strings.Contains(err.Error(), "tls alert record"):
+		return "the broker speaks TLS at this address: set kafka.tls.enabled to true, or use its plaintext port"
 	case !encrypted && strings.Contains(err.Error(), "invalid large response size"): // the client has no type for it
 		return "the broker does not answer in Kafka's protocol: it may speak TLS at this address (kafka.tls.enabled), or be something else"
 	}

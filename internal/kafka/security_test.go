@@ -111,7 +111,7 @@ var _ = Describe("Security", func() {
 		}), "does not speak TLS at this address", "kafka.tls.enabled to false"),
 		Entry("plaintext to a TLS port", scenario(func(_ string, ca *authority) (config.Config, []kfake.Opt) {
 			return config.Default(), []kfake.Opt{serving(ca.issue(nil))}
-		}), "kafka.tls.enabled"),
+		}), "not encrypted, as it does on its TLS port: set kafka.tls.enabled to true"),
 		Entry("no client certificate where one is required", scenario(func(dir string, ca *authority) (config.Config, []kfake.Opt) {
 			return withTLS(config.TLS{CAFile: ca.file(dir)}), []kfake.Opt{serving(ca.issue(nil), func(c *tls.Config) {
 				c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.pool()
@@ -145,7 +145,7 @@ var _ = Describe("Security", func() {
 		}), "does not offer the mechanism OAUTHBEARER", "kafka.sasl.mechanism"),
 		Entry("no authentication where it is required", scenario(func(string, *authority) (config.Config, []kfake.Opt) {
 			return config.Default(), []kfake.Opt{kfake.EnableSASL()}
-		}), "kafka.sasl.mechanism"),
+		}), "hangs up without authentication: set kafka.sasl.mechanism"),
 		Entry("a password file that does not exist", scenario(func(dir string, _ *authority) (config.Config, []kfake.Opt) {
 			return withSASL(config.SASL{Mechanism: config.Plain, Username: user, PasswordFile: filepath.Join(dir, "none")}),
 				[]kfake.Opt{kfake.EnableSASL(), kfake.Superuser("PLAIN", user, pass)}
