@@ -41,7 +41,7 @@ type Engine struct {
 	stopErr error
 
 	lookNow   chan struct{} // look at the topics now
-	watchQuit chan struct{}
+	watchQuit context.CancelFunc
 	watched   chan struct{} // closed when nobody looks any more; nil when nobody ever did
 
 	quiet atomic.Bool
@@ -68,8 +68,7 @@ func New(table *router.Table, s Settings) *Engine {
 	e := &Engine{
 		settings: s, table: table,
 		clock: newClock(), limit: newLimiter(s.Limit),
-		lookNow: make(chan struct{}, 1), watchQuit: make(chan struct{}),
-		started: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
+		lookNow: make(chan struct{}, 1), started: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
 	e.base, e.release = context.WithCancel(context.Background())
 	for _, l := range s.Listeners {
@@ -150,7 +149,9 @@ func (e *Engine) boot(ctx context.Context) error {
 	}
 	if e.settings.TopicInterval > 0 {
 		e.watched = make(chan struct{})
-		go e.watchTopics()
+		watching, quit := context.WithCancel(e.base)
+		e.watchQuit = quit
+		go e.watchTopics(watching)
 	}
 	return nil
 }

@@ -45,9 +45,14 @@ func (e *Engine) Stop(ctx context.Context) error {
 
 // shutDown closes everything that was started; it reports whether all handlers returned.
 func (e *Engine) shutDown(ctx context.Context) bool {
-	close(e.watchQuit)
 	if e.watched != nil {
-		<-e.watched
+		e.watchQuit()
+		slow := time.NewTimer(forcedCommit)
+		select {
+		case <-e.watched:
+		case <-slow.C: // a client whose cluster is away may keep it; closing the client frees it
+		}
+		slow.Stop()
 	}
 	deadlines := stopDeadlines{drain: time.Now().Add(e.settings.Drain)}
 	deadlines.grace = deadlines.drain.Add(e.settings.Grace)

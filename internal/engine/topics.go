@@ -26,7 +26,7 @@ const goneAfter = 2
 
 // watchTopics looks at the cluster's topics once in an interval: the client tells nobody of topics that are deleted, made anew, or match a
 // pattern.
-func (e *Engine) watchTopics() {
+func (e *Engine) watchTopics(watching context.Context) {
 	defer close(e.watched)
 	ticker := time.NewTicker(e.settings.TopicInterval)
 	defer ticker.Stop()
@@ -34,10 +34,10 @@ func (e *Engine) watchTopics() {
 		select {
 		case <-ticker.C:
 		case <-e.lookNow:
-		case <-e.watchQuit:
+		case <-watching.Done():
 			return
 		}
-		ctx, cancel := context.WithTimeout(e.base, commitTimeout)
+		ctx, cancel := context.WithTimeout(watching, commitTimeout)
 		found, err := e.producer.Topics(ctx, e.asked()...)
 		cancel()
 		if err != nil { // an idle process would not notice otherwise that its cluster is away
@@ -48,13 +48,13 @@ func (e *Engine) watchTopics() {
 		}
 		for _, r := range e.runners {
 			r.see(found)
-			r.refresh()
+			r.refresh(watching)
 		}
 	}
 }
 
 // refresh learns the ends of partitions that are not fetched from because they are paused: their lag grows unseen.
-func (r *runner) refresh() {
+func (r *runner) refresh(watching context.Context) {
 	paused := map[kafka.TopicPartition]*assignment{}
 	for _, a := range r.all() {
 		if a.is(stateFetching) && (a.paused.Load() != 0 || a.starve.Load()) {
@@ -64,7 +64,7 @@ func (r *runner) refresh() {
 	if len(paused) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.e.base, commitTimeout)
+	ctx, cancel := context.WithTimeout(watching, commitTimeout)
 	defer cancel()
 	ends, err := r.client.ListOffsets(ctx, kafka.AtEnd, topicsOf(slices.Collect(maps.Keys(paused)))...)
 	if err != nil {
