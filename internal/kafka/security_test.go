@@ -12,10 +12,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/kafka"
@@ -209,6 +212,38 @@ var _ = Describe("Security", func() {
 		DeferCleanup(p.Close)
 		Expect(os.Remove(cfg.Kafka.TLS.CAFile)).To(Succeed())
 		Expect(p.Ping(ctx)).To(Succeed(), "with what was read last")
+	}, NodeTimeout(patience))
+
+	It("F90 authenticates again with a secret that was replaced, without a gap", func(ctx SpecContext) {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", user, "first"),
+			kfake.BrokerConfigs(map[string]string{"connections.max.reauth.ms": "1000"}))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(fake.Close)
+		asked := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SASLAuthenticate}, Count: -1, Observe: true})
+		file := filepath.Join(GinkgoT().TempDir(), "password")
+		Expect(os.WriteFile(file, []byte("first"), 0o600)).To(Succeed())
+		cfg := withSASL(config.SASL{Mechanism: config.ScramSHA256, Username: user, PasswordFile: file})
+		cfg.Kafka.Brokers = fake.ListenAddrs()
+		p, err := kafka.New(cfg, nil).Producer()
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(p.Close)
+		Expect(p.Ping(ctx)).To(Succeed())
+		before := asked.Hits()
+
+		cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.SASL(scram.Auth{User: user, Pass: "first"}.AsSha256Mechanism()))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(cl.Close)
+		altered, err := kadm.NewClient(cl).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
+			{User: user, Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "second"},
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(altered.Error()).To(Succeed())
+		Expect(os.WriteFile(file, []byte("second"), 0o600)).To(Succeed())
+		since := asked.Hits()
+		Eventually(ctx, func() int {
+			Expect(p.Ping(ctx)).To(Succeed(), "no gap")
+			return asked.Hits() - since
+		}).Should(BeNumerically(">=", before), "it has authenticated again")
 	}, NodeTimeout(patience))
 
 	It("F90 reads the broker's refusal", func(ctx SpecContext) {
