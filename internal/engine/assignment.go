@@ -55,6 +55,7 @@ type assignment struct {
 	perRecord atomic.Int64 // nanoseconds per record, smoothed
 	highWater atomic.Int64
 	spoiled   atomic.Int32 // unreadable batches, one after the other
+	cooling   atomic.Bool  // it waits at one: what is fetched behind it is dropped
 	current   atomic.Pointer[progress]
 
 	mu        sync.Mutex

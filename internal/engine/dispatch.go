@@ -40,8 +40,8 @@ func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
 					r.emit(callbacks.Unassigned{Where: r.at(tp), Count: len(part.Records)})
 					continue
 				}
-				if a.noteFetch(part) {
-					continue // the process stops; what comes after the gap must not be marked
+				if !a.takes(part) {
+					continue
 				}
 				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b}
 				b.bytes += s.bytes
@@ -91,8 +91,12 @@ func (r *runner) hand(a *assignment, s *slab) {
 	}
 }
 
-// noteFetch keeps what a fetch says about the partition. It reports whether the process stops for a gap in it.
-func (a *assignment) noteFetch(part *kgo.FetchPartition) bool {
+// takes keeps what a fetch says about the partition. It reports false for records that must not be handed over: behind a batch that cannot
+// be read, where they are fetched again, and behind a gap for which the process stops.
+func (a *assignment) takes(part *kgo.FetchPartition) bool {
+	if a.cooling.Load() && part.Err == nil {
+		return false
+	}
 	a.highWater.Store(part.HighWatermark)
 	if part.Err == nil {
 		a.spoiled.Store(0)
@@ -103,12 +107,12 @@ func (a *assignment) noteFetch(part *kgo.FetchPartition) bool {
 	a.fetched = part.Records[len(part.Records)-1].Offset + 1
 	a.mu.Unlock()
 	if expected >= 0 && expected < part.LogStartOffset && first >= part.LogStartOffset {
-		return a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRetention})
+		return !a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRetention})
 	}
 	if first < expected { // not the engine's doing: it would have made another assignment
-		return a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRewound})
+		return !a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRewound})
 	}
-	return false
+	return true
 }
 
 // fetchFailed reports what polling said of a partition. What no waiting heals stops the process with a named reason; the client

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -18,12 +19,31 @@ import (
 	"github.com/karafgo/karafgo/internal/kafka"
 )
 
+// A batch of a format that nobody knows: the client goes on behind it by itself, which the engine must not.
+func TestF60_BatchOfUnknownFormatIsNotPassed(t *testing.T) {
+	t.Parallel()
+	c, s := unreadable(t)
+	s.magic = true
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")), s.connect())
+	g := NewWithT(t)
+	told := await(t, p.events, 1, func(e callbacks.FetchFailed) bool { return e.Partition == 0 })[0]
+	g.Expect(told.Err).To(MatchError(And(ContainSubstring("cannot be read"), ContainSubstring("magic"))))
+	j.await(t, "what comes before", func(j *journal) bool { return len(j.offsets("a", 0)) >= 5 })
+	s.on.Store(false)
+	j.await(t, "the rest", func(j *journal) bool { return len(j.offsets("a", 0)) >= 11 })
+	p.stop()
+	g.Expect(j.offsets("a", 0)).To(Equal(sequence(11)))
+	g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(11))
+}
+
 const spoilt = "SPOIL-ME"
 
 // spoiler is a network that flips a bit in every value that holds the word, while it is on.
 type spoiler struct {
-	on  atomic.Bool
-	hit atomic.Int32
+	on    atomic.Bool
+	hit   atomic.Int32
+	magic bool // the format of the batch instead
 }
 
 func (s *spoiler) dial(ctx context.Context, network, host string) (net.Conn, error) {
@@ -43,10 +63,28 @@ type spoiltConn struct {
 func (c *spoiltConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if at := bytes.Index(b[:n], []byte(spoilt)); at >= 0 && c.s.on.Load() {
-		b[at] ^= 1
+		if c.s.magic {
+			if head := batchAround(b[:n], at); head >= 0 {
+				b[head+16] = 9
+			}
+		} else {
+			b[at] ^= 1
+		}
 		c.s.hit.Add(1)
 	}
 	return n, err
+}
+
+// batchAround is where the record batch begins that holds the byte at: its length covers it, and its format is 2.
+func batchAround(b []byte, at int) int {
+	const head, length, format = 61, 8, 16
+	for start := at - head; start >= 0; start-- {
+		size := int(binary.BigEndian.Uint32(b[start+length:]))
+		if b[start+format] == 2 && size > head-12 && size < 2000 && start+12+size > at && start+12+size <= len(b)+4 && b[start] == 0 {
+			return start
+		}
+	}
+	return -1
 }
 
 func (s *spoiler) connect() option {

@@ -213,8 +213,11 @@ func (r *runner) resolveStarts(
 // whatever the route says: what was written before it was discovered must not be lost.
 func (r *runner) policy(s router.Start, tp kafka.TopicPartition) (kafka.At, string) {
 	t, isTime := s.Time()
+	r.mu.Lock()
+	known := r.known[tp]
+	r.mu.Unlock()
 	switch {
-	case !r.known[tp] && (s.IsLatest() || isTime):
+	case !known && (s.IsLatest() || isTime):
 		return kafka.AtStart, "new partition"
 	case isTime:
 		return kafka.AtTime(t), s.String()

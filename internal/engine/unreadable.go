@@ -36,15 +36,39 @@ func (r *runner) unreadable(tp kafka.TopicPartition, err error) bool {
 			r.id, tp.Topic, tp.Partition, at, err))
 		return true
 	}
-	one := map[string][]int32{tp.Topic: {tp.Partition}}
-	wait := min(coolDown<<min(a.spoiled.Add(1)-1, doublings), coolDownMost)
-	r.client.PauseFetchPartitions(one)
-	time.AfterFunc(wait, func() {
-		if a.is(stateFetching) && !a.starve.Load() {
-			r.client.ResumeFetchPartitions(one)
+	if !a.cooling.Swap(true) {
+		wait := min(coolDown<<min(a.spoiled.Add(1)-1, doublings), coolDownMost)
+		r.client.PauseFetchPartitions(map[string][]int32{tp.Topic: {tp.Partition}})
+		r.tasks.Go(func() { r.retryUnreadable(a, wait) })
+	}
+	return true
+}
+
+// retryUnreadable fetches again from where the partition stands. The client may have gone on behind the batch by itself; whatever it brings
+// until now is dropped.
+func (r *runner) retryUnreadable(a *assignment, wait time.Duration) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.closing:
+		return
+	}
+	r.inBetween(func() {
+		if !a.is(stateFetching) {
+			return
+		}
+		a.mu.Lock()
+		at := a.fetched
+		a.mu.Unlock()
+		r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: -1, Offset: at}}})
+		a.cooling.Store(false)
+		r.flowMu.Lock()
+		defer r.flowMu.Unlock()
+		if !a.starve.Load() {
+			r.client.ResumeFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
 		}
 	})
-	return true
 }
 
 // ofABatch tells errors that lie in the data from those of brokers, networks and clients.
