@@ -53,6 +53,9 @@ var _ = Describe("Membership", func() {
 		own := &spying{GroupBalancer: kgo.RoundRobinBalancer()}
 		Expect(runs(ctx, quick(c.addrs), framework.Routes(each(&counter{})), framework.Balancers(own))).To(Succeed())
 		Expect(own.asked).To(BeNumerically(">", 0))
+		cfg := quick(c.addrs)
+		cfg.Group.Protocol, cfg.Group.HeartbeatInterval = "consumer", framework.DefaultConfig().Group.HeartbeatInterval
+		Expect(runs(ctx, cfg, framework.Routes(each(&counter{})), framework.Balancers(own))).To(MatchError(ContainSubstring("the broker distributes")))
 	}, NodeTimeout(patience))
 
 	DescribeTable("joins by every protocol and balancer", func(ctx SpecContext, protocol, balancer string) {

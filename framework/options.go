@@ -121,7 +121,8 @@ func Hooks(hooks ...callbacks.Hooks) fx.Option { return supply(hooks, hooksGroup
 func SASL(m sasl.Mechanism) fx.Option { return supply(m, saslGroup) }
 
 // Balancers distributes partitions by strategies of the program, in order of preference, instead of group.balancers; all groups of the
-// process use them. With group.protocol consumer the broker distributes, and they are not asked.
+// process use them. With group.protocol consumer the broker
+// distributes, and they are refused.
 func Balancers(b ...kgo.GroupBalancer) fx.Option { return supply(b, balancersGroup) }
 
 // parts is what options contributed.

@@ -98,6 +98,9 @@ func newProcess(
 var errTwoMechanisms = errors.New("more than one mechanism of SASL is given: use framework.SASL once, with kafka.sasl.mechanism none, " +
 	"or the configuration alone")
 
+var errBrokerBalances = errors.New("framework.Balancers with group.protocol consumer: the broker distributes the partitions then; " +
+	"leave out the one, or set the other to classic")
+
 func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
 	c := kafka.New(cfg, newKafkaLog(log))
 	switch own := inOrder(p.SASL); {
@@ -108,6 +111,9 @@ func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
 		c = c.WithSASL(own[0])
 	}
 	if own := slices.Concat(inOrder(p.Balancers)...); len(own) > 0 {
+		if cfg.Group.Protocol == config.Consumer {
+			return nil, errBrokerBalances
+		}
 		c = c.WithBalancers(own...)
 	}
 	return c, nil

@@ -102,6 +102,8 @@ var _ = DescribeTable("The section group", func(yaml, want string) {
 		"group.session_timeout: is set on the broker with the protocol consumer (KIP-848): remove it"),
 	Entry("with heartbeats", "protocol: consumer, heartbeat_interval: 1s",
 		"group.heartbeat_interval: is set on the broker with the protocol consumer (KIP-848): remove it"),
+	Entry("with a short rebalance timeout", "protocol: consumer, rebalance_timeout: 30s", ""),
+	Entry("with a session timeout that is the default", "protocol: consumer, session_timeout: 45s", "group.session_timeout: is set on the broker"),
 	Entry("with round-robin", "protocol: consumer, balancers: [round-robin]", "the protocol consumer has one strategy"),
 	Entry("with two strategies", "protocol: consumer, balancers: [range, sticky]", "the protocol consumer has one strategy"),
 	Entry("a drain that leaves too little", "rebalance_timeout: 60s, drain: 55s", "leaves too little of rebalance_timeout 1m"),

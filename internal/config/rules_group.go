@@ -27,11 +27,13 @@ func (v *validator) membership(g Group) {
 	rebalance := setting{"group.rebalance_timeout", g.RebalanceTimeout}
 	drain := setting{"group.drain", g.Drain}
 
-	if g.HeartbeatInterval > g.SessionTimeout/beats {
+	onBroker := g.Protocol == Consumer // which has its own session and heartbeats
+
+	if !onBroker && g.HeartbeatInterval > g.SessionTimeout/beats {
 		v.conflict(heartbeat, "is more than a third of", session, "two lost heartbeats end the session")
 	}
 
-	if g.SessionTimeout >= g.RebalanceTimeout {
+	if !onBroker && g.SessionTimeout >= g.RebalanceTimeout {
 		v.conflict(session, "is not less than", rebalance, "a dead member holds every rebalance up to its end")
 	}
 
@@ -79,7 +81,7 @@ func (v *validator) protocol(g Group) {
 		{"group.session_timeout", g.SessionTimeout, common.SessionTimeout},
 		{"group.heartbeat_interval", g.HeartbeatInterval, common.HeartbeatInterval},
 	} {
-		if s.value != s.usual {
+		if s.value != s.usual || v.places[joined(v.path(s.key))] != "" {
 			v.report("is set on the broker with the protocol consumer (KIP-848): remove it", s.key, "group.protocol")
 		}
 	}
