@@ -21,6 +21,11 @@ func (e *Engine) bootTopics(ctx context.Context) (map[string]kafka.Topic, error)
 		if err != nil {
 			return nil, fmt.Errorf("describe topics: %w", err)
 		}
+		for _, name := range names { // of what only a pattern matches, it shows when it is consumed
+			if err := found[name].Err; err != nil {
+				return nil, fmt.Errorf("describe topic %q: %w", name, err)
+			}
+		}
 		return found, nil
 	}
 	found, err := describe()

@@ -169,6 +169,30 @@ func TestF43_TopicRecreatedWhileRunning(t *testing.T) {
 	g.Expect(j.offsets("a", 0)).To(Equal(append(sequence(10), sequence(25)...)))
 }
 
+func TestF43_TopicRecreatedWhileRunningStartsAtItsFirstRecord(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.produce("a", 0, 3)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m"), func(r *router.Route) { r.StartAt(router.Latest) }))
+	await[callbacks.Positioned](t, p.events, 1)
+	c.produce("a", 0, 5)
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 8 })
+	g := NewWithT(t)
+	_, err := c.admin.DeleteTopics(t.Context(), "a")
+	g.Expect(err).NotTo(HaveOccurred())
+	await[callbacks.Revoked](t, p.events, 1)
+	_, err = c.admin.DeleteOffsets(t.Context(), "g", kadm.TopicsSet{"a": {0: {}}}) // as Apache Kafka does with the topic
+	g.Expect(err).NotTo(HaveOccurred())
+	c.topic("a", 1)
+	c.renew()
+	c.produce("a", 0, 4)
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 4 })
+	p.stop()
+	g.Expect(j.offsets("a", 0)).To(Equal([]int64{3, 4, 5, 6, 7, 0, 1, 2, 3}))
+}
+
 func TestF43_TopicRecreatedWhileStopped(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

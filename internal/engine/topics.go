@@ -107,7 +107,7 @@ func (r *runner) learn(found map[string]kafka.Topic) {
 			continue
 		}
 		r.topics[name] = &topic{id: t.ID, subscribed: true, exists: true}
-		for _, p := range t.Partitions {
+		for _, p := range t.Partitions { // nobody else looks at them yet
 			r.known[kafka.TopicPartition{Topic: name, Partition: p}] = true
 		}
 	}
@@ -172,10 +172,12 @@ func (r *runner) see(found map[string]kafka.Topic) {
 				continue
 			}
 			t.exists, t.subscribed = false, false
+			r.forget(name)
 			purge = append(purge, name)
 			events = append(events, callbacks.TopicMissing{Group: r.id, Topic: name})
 		case exists && t.subscribed && t.exists && differ(now.ID, t.id):
 			t.subscribed, t.missed = false, 0
+			r.forget(name)
 			purge = append(purge, name)
 			events = append(events, callbacks.TopicRecreated{Group: r.id, Topic: name})
 		case exists && !t.subscribed && !r.holds(name):
@@ -196,6 +198,12 @@ func (r *runner) see(found map[string]kafka.Topic) {
 	// over it would have lost its place in the client.
 	r.client.PurgeTopicsFromConsuming(purge...)
 	r.client.AddConsumeTopics(add...)
+}
+
+// forget makes the partitions of a topic new ones: when it is there again, it starts at its first record, whatever the route draws. It is
+// called with the lock held.
+func (r *runner) forget(name string) {
+	maps.DeleteFunc(r.known, func(tp kafka.TopicPartition, _ bool) bool { return tp.Topic == name })
 }
 
 func (r *runner) knows(name string) bool {

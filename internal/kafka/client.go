@@ -115,6 +115,8 @@ type Offset struct {
 type Topic struct {
 	ID         [16]byte
 	Partitions []int32
+	// Err is why it could not be described, though it is there; nil mostly.
+	Err error
 }
 
 // TopicSpec is a topic to be made; zeros are the cluster's defaults.

@@ -128,10 +128,7 @@ func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Top
 		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
 			continue
 		}
-		if d.Err != nil {
-			return nil, fmt.Errorf("describe topic %q: %w", name, d.Err)
-		}
-		t := Topic{ID: d.ID}
+		t := Topic{ID: d.ID, Err: d.Err}
 		for id := range d.Partitions {
 			t.Partitions = append(t.Partitions, id)
 		}
