@@ -24,8 +24,8 @@ func (f HandlerFunc) Handle(ctx context.Context, m *Message) error { return f(ct
 // BatchHandler consumes batches: the next records of one partition in offset order, never empty.
 //
 // nil marks the whole batch. [FailedAt] marks what came before the failed message and delivers the rest again. Any other
-// error retries the whole batch; when the retries are used up its records are delivered one by one, so that only what
-// fails meets the end of OnFailure.
+// error retries the whole batch; when the retries are used up, and on a route without a Retry step after three attempts, its records
+// are delivered one by one, so that only what fails meets the end of OnFailure.
 type BatchHandler interface {
 	HandleBatch(ctx context.Context, b *Batch) error
 }

@@ -15,7 +15,7 @@ type Partition interface {
 	Epoch() int
 
 	// Pause stops handing over records of this partition after the one in progress. Membership, other partitions and marks go on.
-	// A pause ends with Resume, or with the assignment: a partition that comes back is not paused.
+	// A pause ends with Resume, or when the partition is taken away: one that comes back is not paused. It outlasts a Seek.
 	Pause()
 	// Resume ends a Pause.
 	Resume()

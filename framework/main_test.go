@@ -160,7 +160,7 @@ var _ = Describe("Main", func() {
 		p.says("paused by quiet") // what came before is done
 		p.signal(syscall.SIGTERM)
 		Expect(p.exit()).To(Equal(framework.ExitForced), p.stderr.String())
-		Expect(p.stderr.String()).To(And(ContainSubstring("karafgo: 1 partitions assigned"), ContainSubstring("handling offset 0 for")))
+		Expect(p.stderr.String()).To(And(ContainSubstring("karafgo: 1 group, 1 partition at"), ContainSubstring("handling offset 0 for")))
 	})
 
 	It("is alone in taking signals: Run leaves them to the program", func(ctx SpecContext) {

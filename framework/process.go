@@ -172,25 +172,48 @@ func (p *process) closeHTTP() {
 	}
 }
 
-func (p *process) pollAge() map[string]time.Duration { return p.engine.PollAge() }
+func (p *process) pollAge() map[string]time.Duration {
+	ages := map[string]time.Duration{}
+	for _, g := range p.engine.Groups() {
+		ages[g.Group] = g.PollAge
+	}
+	return ages
+}
 
 func (p *process) oldest() (b health.Busy) {
 	for _, s := range p.engine.Status() {
 		if s.Busy > b.For {
-			b = health.Busy{Where: fmt.Sprintf("group %s: %s/%d@%d", s.Group, s.Topic, s.Partition, s.Position), For: s.Busy}
+			b = health.Busy{Where: fmt.Sprintf("group %s: %s/%d@%d", s.Group, s.Topic, s.Partition, s.Handling), For: s.Busy}
 		}
 	}
 	return b
 }
 
+// pauseReasons are always shown, at 0 when nothing is paused.
+var pauseReasons = []string{ //nolint:gochecknoglobals // constant
+	callbacks.PausedQueue, callbacks.PausedMemory, callbacks.PausedUnmarked,
+	callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet,
+}
+
 func (p *process) status() metrics.Status {
 	st := metrics.Status{
-		Buffered: map[string]int64{}, Lag: map[callbacks.Where]int64{}, PollAge: p.engine.PollAge(),
-		InFlight: map[metrics.Topic]metrics.InFlight{},
+		Buffered: map[string]int64{}, Lag: map[callbacks.Where]int64{}, PollAge: map[string]time.Duration{},
+		InFlight: map[metrics.Topic]metrics.InFlight{}, Paused: map[metrics.Pause]int{},
+	}
+	for _, g := range p.engine.Groups() {
+		st.Buffered[g.Group], st.PollAge[g.Group] = g.Buffered, g.PollAge
+		for _, reason := range pauseReasons {
+			st.Paused[metrics.Pause{Group: g.Group, Reason: reason}] = 0
+		}
+		for _, reason := range g.Paused {
+			st.Paused[metrics.Pause{Group: g.Group, Reason: reason}]++
+		}
 	}
 	for _, s := range p.engine.Status() {
-		if _, ok := st.Buffered[s.Group]; !ok {
-			st.Buffered[s.Group], _ = p.engine.Buffered(s.Group)
+		for _, reason := range s.Paused {
+			if reason != callbacks.PausedQuiet { // holds for the group
+				st.Paused[metrics.Pause{Group: s.Group, Reason: reason}]++
+			}
 		}
 		if s.HighWatermark >= 0 && s.State == "fetching" {
 			st.Lag[callbacks.Where{Group: s.Group, Topic: s.Topic, Partition: s.Partition}] = s.Lag

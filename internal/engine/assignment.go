@@ -38,9 +38,10 @@ type assignment struct {
 	cancel context.CancelCauseFunc
 
 	state   atomic.Int32
-	closing chan struct{} // closed when the state turns closing
-	prev    <-chan struct{}
-	done    chan struct{} // closed when the worker has returned
+	closing chan struct{}              // closed when the state turns closing
+	prev    atomic.Pointer[assignment] // an epoch before whose handler has not returned; nil when none is waited for
+	done    chan struct{}              // closed when the worker has returned
+	over    atomic.Bool                // so it has
 
 	queue  queue
 	wake   chan struct{} // something changed: look again
@@ -50,8 +51,11 @@ type assignment struct {
 	starve atomic.Bool   // paused in the client because the queue is above its share
 	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
 	parked atomic.Bool   // its committed offset could not be read yet
+	full   atomic.Bool   // as many of its records as may be wait for their marks
 
 	busySince atomic.Int64 // clock reading at which the record in progress began; 0 when idle
+	handling  atomic.Int64 // its offset, as it was at the last tick
+	handed    atomic.Int64 // the offset behind the last record that is handled; -1 for none
 	perRecord atomic.Int64 // nanoseconds per record, smoothed
 	highWater atomic.Int64
 	spoiled   atomic.Int32 // unreadable batches, one after the other
@@ -69,22 +73,25 @@ type assignment struct {
 	handler consumer.Handler // of EachPartition
 }
 
-// progress is what a worker says about a record that does not simply pass.
+// progress is what a worker says about a record that does not simply pass, or about a batch that failed as a whole.
 type progress struct {
 	Offset  int64
+	Last    int64
 	Attempt int
 	Blocked bool
 	Err     error
 	Until   time.Time
 }
 
-func newAssignment(r *runner, rt *route, tp kafka.TopicPartition, epoch int, prev <-chan struct{}, h consumer.Handler) *assignment {
+func newAssignment(r *runner, rt *route, tp kafka.TopicPartition, epoch int, prev *assignment, h consumer.Handler) *assignment {
 	a := &assignment{
-		r: r, route: rt, tp: tp, epoch: epoch, grant: epoch, prev: prev,
+		r: r, route: rt, tp: tp, epoch: epoch, grant: epoch,
 		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
 		taken: make(chan struct{}, 1), skips: make(chan skip), committed: -1, fetched: -1, handler: h,
 	}
 	a.highWater.Store(-1)
+	a.handed.Store(-1)
+	a.prev.Store(prev)
 	a.ctx, a.cancel = context.WithCancelCause(r.e.base)
 	return a
 }
@@ -93,17 +100,19 @@ func (a *assignment) where() callbacks.Where {
 	return callbacks.Where{Group: a.r.id, Topic: a.tp.Topic, Partition: a.tp.Partition}
 }
 
-// last is closed when the handlers of this epoch and of all before it have returned. An epoch that is taken away while it waits for
-// the one before ends without having called a handler: who comes next waits for the same one.
-func (a *assignment) last() <-chan struct{} {
-	if a.prev != nil {
-		select {
-		case <-a.prev:
-		default:
-			return a.prev
-		}
+// running is the epoch, this one or one before, whose handler has not returned; nil when all have. An epoch that is taken away while it
+// waits for the one before ends without having called a handler: who comes next waits for the same one.
+func (a *assignment) running() *assignment {
+	if a == nil {
+		return nil
 	}
-	return a.done
+	if before := a.prev.Load(); before != nil && !before.returned() {
+		return before
+	}
+	if a.returned() {
+		return nil
+	}
+	return a
 }
 
 func (a *assignment) is(s state) bool { return state(a.state.Load()) == s }
@@ -131,7 +140,7 @@ func (a *assignment) beginClose() {
 	defer a.mu.Unlock()
 	switch state(a.state.Load()) {
 	case stateAssigned:
-		close(a.done) // no worker was started
+		a.end() // no worker was started
 	case stateFetching:
 	case stateClosing, stateClosed:
 		return

@@ -15,7 +15,7 @@ import (
 type pauseReason uint32
 
 const (
-	pausedUser  pauseReason = 1 << iota // Partition.Pause: ends with the assignment
+	pausedUser  pauseReason = 1 << iota // Partition.Pause: ends when the partition is taken away
 	pausedTopic                         // Engine.PauseTopic: holds for assignments to come, too
 	pausedQuiet                         // Engine.Quiet: the same
 )
@@ -76,6 +76,8 @@ func (e *Engine) holdTopic(group, topic string, hold bool) error {
 	if r == nil || r.routeOf(topic) == nil {
 		return fmt.Errorf("group %q, topic %q: %w", group, topic, ErrUnknownTopic)
 	}
+	e.control.Lock()
+	defer e.control.Unlock()
 	r.mu.Lock()
 	if hold {
 		r.held[topic] = true
@@ -103,9 +105,12 @@ func (e *Engine) Quiet() { e.hush(true) }
 func (e *Engine) Wake() { e.hush(false) }
 
 func (e *Engine) hush(quiet bool) {
-	if e.quiet.Swap(quiet) == quiet {
+	e.control.Lock()
+	defer e.control.Unlock()
+	if e.quiet == quiet {
 		return
 	}
+	e.quiet = quiet
 	e.mu.Lock()
 	runners := slices.Clone(e.runners)
 	e.mu.Unlock()
@@ -128,13 +133,15 @@ func (e *Engine) hush(quiet bool) {
 
 // inherit lets a new assignment take over what holds for its topic and its process.
 func (a *assignment) inherit() {
+	a.r.e.control.Lock()
+	defer a.r.e.control.Unlock()
 	a.r.mu.Lock()
 	held := a.r.held[a.tp.Topic]
 	a.r.mu.Unlock()
 	if held {
 		a.pause(pausedTopic)
 	}
-	if a.r.e.quiet.Load() {
+	if a.r.e.quiet {
 		a.pause(pausedQuiet)
 	}
 }
@@ -145,11 +152,15 @@ type skip struct {
 	answer chan error
 }
 
+// errNarrowed: the batch had failed as a whole, and is delivered one by one from now on.
+var errNarrowed = errors.New("delivered one by one")
+
 var errSkippedByOperator = errors.New("skipped by an operator")
 
 // Skip marks the record at offset as consumed without its having been handled, where it holds up its partition: it has failed and waits for
-// its next attempt. It returns ErrNotBlocking when it is another record that waits, or none, and waits for an attempt in progress until
-// ctx ends. It never skips another record than the one that it names.
+// its next attempt. Of a batch that failed as a whole, it is first delivered alone, as are the others, and is skipped if it fails again. It
+// returns ErrNotBlocking when it is another record that waits, or none, and waits for an attempt in progress until ctx ends. It never
+// skips another record than the one that it names.
 func (e *Engine) Skip(ctx context.Context, group, topic string, partition int32, offset int64) error {
 	fail := func(err error) error {
 		return fmt.Errorf("group %q: skip %s/%d@%d: %w", group, topic, partition, offset, err)
@@ -165,16 +176,26 @@ func (e *Engine) Skip(ctx context.Context, group, topic string, partition int32,
 	s := skip{offset: offset, answer: make(chan error, 1)}
 	again := time.NewTicker(skipAgain)
 	defer again.Stop()
-	for {
-		if p := a.current.Load(); p == nil || p.Offset != offset {
+	var ask chan<- skip
+	for narrowed := false; ; {
+		switch p := a.current.Load(); {
+		case p != nil && p.Offset <= offset && offset <= p.Last:
+			ask = a.skips
+		case p == nil && narrowed && a.handed.Load() <= offset: // its turn comes, or it is being handed over
+			ask = nil
+		default:
 			return fail(ErrNotBlocking)
 		}
 		select {
-		case a.skips <- s:
-			if err := <-s.answer; err != nil {
+		case ask <- s:
+			switch err := <-s.answer; {
+			case errors.Is(err, errNarrowed):
+				narrowed = true
+			case err != nil:
 				return fail(err)
+			default:
+				return nil
 			}
-			return nil
 		case <-again.C: // an attempt is in progress, and may succeed
 		case <-a.closing:
 			return fail(ErrNotAssigned)

@@ -3,11 +3,13 @@ package engine_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
 	"github.com/karafgo/karafgo/router"
 )
@@ -156,4 +158,154 @@ func TestSkipReachesARecordThatWaitsInAPausedTopic(t *testing.T) {
 	g.Expect(p.Skip(t.Context(), "g", "a", 0, 0)).To(Succeed())
 	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 1 })
 	p.stop()
+}
+
+func TestSkipFindsTheRecordOfABatchThatFailedAsAWhole(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.produce("a", 0, 10)
+	j := newJournal()
+	p := c.run(t, func(r *router.Router) {
+		r.Group("g", func(g *router.Group) {
+			g.Topic("a").Batch(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
+				for _, m := range b.All() {
+					if m.Offset == 5 {
+						return errPoison
+					}
+				}
+				for _, m := range b.All() {
+					j.note("m", m)
+				}
+				return nil
+			}), 100, 0).OnFailure(router.Retry(10, time.Hour, router.MaxBackoff(time.Hour)), router.Block)
+		})
+	})
+	await[callbacks.Retried](t, p.events, 1)
+	g := NewWithT(t)
+	g.Eventually(func() *engine.RetryStatus { return p.Status()[0].Retrying }).Should(HaveField("Last", BeEquivalentTo(9)))
+	g.Expect(p.Skip(t.Context(), "g", "a", 0, 10)).To(MatchError(engine.ErrNotBlocking), "it is not in the batch")
+	g.Expect(p.Skip(t.Context(), "g", "a", 0, 3)).To(MatchError(engine.ErrNotBlocking), "it succeeds when it is alone")
+	await(t, p.events, 1, func(e callbacks.Blocked) bool { return e.Offset == 5 })
+	g.Expect(p.Skip(t.Context(), "g", "a", 0, 0)).To(MatchError(engine.ErrNotBlocking))
+	g.Expect(p.Skip(t.Context(), "g", "a", 0, 5)).To(Succeed())
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 10 })
+	p.stop()
+	g.Expect(j.offsets("a", 0)).To(Equal([]int64{0, 1, 2, 3, 4, 6, 7, 8, 9}), "no good one is lost")
+	g.Expect(of[callbacks.Skipped](p.events)).To(HaveLen(1))
+}
+
+func TestF49_BatchThatIsRetriedForEverShowsTheRecordThatBlocks(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.produce("a", 0, 4)
+	j := newJournal()
+	p := c.run(t, func(r *router.Router) {
+		r.Group("g", func(g *router.Group) {
+			g.Topic("a").Batch(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
+				for _, m := range b.All() {
+					if m.Offset == 2 {
+						return errPoison
+					}
+					j.note("m", m)
+				}
+				return nil
+			}), 100, 0)
+		})
+	})
+	blocked := await[callbacks.Blocked](t, p.events, 1)[0]
+	g := NewWithT(t)
+	g.Expect(blocked.Offset).To(BeEquivalentTo(2))
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 2 })
+	p.kill()
+}
+
+func TestQuietAndWakeAtOnceEndAwake(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 2)
+	j, slow := newJournal(), newGate()
+	t.Cleanup(slow.release)
+	p := c.run(t, each("a", j.handler("m")), withSettings(func(s *engine.Settings) {
+		s.Inline = append(s.Inline, callbacks.On(func(context.Context, callbacks.Paused) { slow.hold(nil) }))
+	}))
+	await[callbacks.Positioned](t, p.events, 2)
+	quiet, wake := make(chan struct{}), make(chan struct{})
+	go func() { p.Quiet(); close(quiet) }()
+	<-slow.entered // between the flag and the partitions
+	go func() { p.Wake(); close(wake) }()
+	slow.release()
+	<-quiet
+	<-wake
+	NewWithT(t).Expect(p.paused("a", 0)).To(BeEmpty())
+	c.produce("a", 0, 1)
+	j.awaitRecords(t, 1)
+	p.stop()
+}
+
+func TestStatusTellsOfAHandlerThatWasLeftBehind(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 2)
+	c.produce("a", 0, 5)
+	c.produce("a", 1, 5)
+	stuck := newGate()
+	t.Cleanup(stuck.release)
+	short := withConfig(func(cfg *config.Config) { cfg.Group.Drain = 10 * time.Millisecond })
+	p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		stuck.hold(m)
+		return nil
+	})), short)
+	<-stuck.entered
+	<-stuck.entered
+	guest := c.run(t, each("a", consumer.HandlerFunc(func(ctx context.Context, _ *consumer.Message) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})), short)
+	gone := await[callbacks.Revoked](t, p.events, 1)[0].Partition
+	of := func() engine.PartitionStatus { return p.Status()[gone] }
+	g := NewWithT(t)
+	g.Eventually(of).Should(And(HaveField("State", "closed"), HaveField("Handling", BeEquivalentTo(0)), HaveField("Busy", BeNumerically(">", 0))))
+	await(t, guest.events, 1, func(e callbacks.Assigned) bool { return e.Partition == gone })
+	guest.kill()
+	await(t, p.events, 3, func(callbacks.Positioned) bool { return true })
+	g.Eventually(of).Should(And(HaveField("State", "fetching"), HaveField("WaitsFor", 1), HaveField("Epoch", 2),
+		HaveField("Busy", BeNumerically(">", 0))))
+	stuck.release()
+	g.Eventually(of).Should(HaveField("WaitsFor", 0))
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Partition == gone && e.Offset == 5 })
+	p.stop()
+}
+
+func TestStatusNamesTheRecordInProgress(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]func(*router.Route){
+		"automatic": func(*router.Route) {},
+		"manual":    func(r *router.Route) { r.ManualOffsets() },
+		"once":      func(r *router.Route) { r.AtMostOnce() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.topic("a", 1)
+			c.produce("a", 0, 100)
+			stuck, ticked := newGate(), make(chan time.Time)
+			t.Cleanup(stuck.release)
+			p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+				if m.Offset == 9 {
+					<-ticked
+				}
+				if m.Offset == 10 {
+					stuck.hold(m)
+				}
+				return nil
+			}), more))
+			time.AfterFunc(20*time.Millisecond, func() { close(ticked) })
+			<-stuck.entered
+			NewWithT(t).Expect(p.Status()[0]).To(And(HaveField("Handling", BeEquivalentTo(10)), HaveField("Busy", BeNumerically(">", 0))))
+			stuck.release()
+			p.stop()
+		})
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
@@ -44,7 +43,8 @@ type Engine struct {
 	watchQuit context.CancelFunc
 	watched   chan struct{} // closed when nobody looks any more; nil when nobody ever did
 
-	quiet atomic.Bool
+	control sync.Mutex // of what operators hold back: changed and passed on to assignments in one step
+	quiet   bool
 
 	fatalOnce sync.Once
 	fatalErr  error

@@ -56,7 +56,7 @@ func (w *worker) resolve() bool {
 	steps := w.route.spec.Failure
 	exhausted := w.attempt > steps.Retries
 	if steps.End == router.Block && steps.Retries == 0 { // for ever: there is nothing to be exhausted but patience
-		exhausted = !whole && w.attempt >= blockedFrom
+		exhausted = w.attempt >= blockedFrom
 	}
 	switch {
 	case v.Kind == consumer.KindSkip:
@@ -68,12 +68,18 @@ func (w *worker) resolve() bool {
 		return true
 	case v.Kind == consumer.KindPermanent, exhausted, w.i < w.alone:
 		if whole { // find out which of them it is
-			w.alone, w.fail, w.attempt = len(w.recs), nil, 0
+			w.narrow()
 			return true
 		}
 		return w.atEnd(steps, f, v)
 	}
-	return w.again(steps, f, v)
+	return w.again(steps, f, v, last.Offset)
+}
+
+// narrow delivers what is left of a batch one by one.
+func (w *worker) narrow() {
+	w.alone, w.fail, w.attempt = len(w.recs), nil, 0
+	w.a.current.Store(nil)
 }
 
 // atEnd applies the end of OnFailure to recs[i].
@@ -93,18 +99,20 @@ func (w *worker) atEnd(steps router.Failure, f *failure, v consumer.Verdict) boo
 			w.r.emit(callbacks.Blocked{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt, Err: f.err})
 		}
 		f.blocked = true
-		return w.again(steps, f, v)
+		return w.again(steps, f, v, rec.Offset)
 	}
 }
 
 // again waits for the next attempt. The slot is free meanwhile; only this partition waits.
-func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict) bool {
+func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict, last int64) bool {
 	delay := w.r.e.settings.Jitter(backoff(steps, w.attempt))
 	if v.Kind == consumer.KindRetryAfter {
 		delay = v.After
 	}
 	rec := w.recs[w.i]
-	w.a.current.Store(&progress{Offset: rec.Offset, Attempt: w.attempt, Blocked: f.blocked, Err: f.err, Until: time.Now().Add(delay)})
+	w.a.current.Store(&progress{
+		Offset: rec.Offset, Last: last, Attempt: w.attempt, Blocked: f.blocked, Err: f.err, Until: time.Now().Add(delay),
+	})
 	w.r.emit(callbacks.Retried{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt + 1, Delay: delay, Err: f.err})
 	t := time.NewTimer(delay)
 	defer t.Stop()
@@ -123,12 +131,18 @@ func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict) boo
 	}
 }
 
-// giveUp passes recs[i] for an operator, if it is the record that is meant and has failed.
+// giveUp passes recs[i] for an operator, if it is the record that is meant and has failed. In a batch that failed as a whole, nobody knows
+// yet whether it has.
 func (w *worker) giveUp(s skip) bool {
 	p := w.a.current.Load()
-	if w.i == len(w.recs) || w.attempt == 0 || p == nil || w.recs[w.i].Offset != s.offset {
+	switch {
+	case w.i == len(w.recs) || w.attempt == 0 || p == nil || s.offset < p.Offset || s.offset > p.Last:
 		s.answer <- ErrNotBlocking
 		return false
+	case p.Last > p.Offset:
+		w.narrow()
+		s.answer <- errNarrowed
+		return true
 	}
 	w.pass(fmt.Errorf("%w: %w", errSkippedByOperator, p.Err))
 	s.answer <- nil
@@ -144,6 +158,7 @@ func (w *worker) pass(why error) {
 	w.base = w.i
 	w.i++
 	w.fail, w.attempt = nil, 0
+	w.a.handed.Store(rec.Offset + 1)
 	w.a.current.Store(nil)
 	if why != nil {
 		w.r.emit(callbacks.Skipped{Where: w.a.where(), Offset: rec.Offset, Err: why})

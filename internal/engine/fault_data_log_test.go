@@ -44,7 +44,7 @@ func TestF58_RecordLargerThanAllMemory(t *testing.T) {
 	await(t, p.events, 2, func(e callbacks.Committed) bool { return e.Offset == 4 })
 	p.stop()
 	g.Expect(bytes.Load()).To(BeEquivalentTo(2 * (2*size + len("before") + len("after"))))
-	now, _ := p.Buffered("g")
+	now, _ := p.buffered("g")
 	g.Expect(now).To(BeZero())
 }
 

@@ -50,12 +50,12 @@ func TestF59_MemoryIsBoundedInFull(t *testing.T) {
 	await(t, p.events, 1, func(e callbacks.Paused) bool {
 		return e.Reason == callbacks.PausedMemory || e.Reason == callbacks.PausedQueue
 	})
-	held, _ := p.Buffered("g")
+	held, _ := p.buffered("g")
 	t.Logf("with %d handlers stuck: resident %s, queues hold %d MiB", waiting.Load(), resident(), held>>20)
 	close(open)
 	await(t, p.events, parts, func(e callbacks.Committed) bool { return e.Offset == perPart })
 	p.stop()
-	now, peak := p.Buffered("g")
+	now, peak := p.buffered("g")
 	t.Logf("most that queues held: %d MiB of %d", peak>>20, limit>>20)
 	g.Expect(peak).To(BeNumerically("<=", limit))
 	g.Expect(now).To(BeZero())

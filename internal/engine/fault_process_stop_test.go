@@ -85,7 +85,7 @@ func TestF83_StopWhileWaiting(t *testing.T) {
 		await[callbacks.Stopping](t, p.events, 1)
 		stuck.release()
 		NewWithT(t).Expect(<-stopped).To(Succeed())
-		now, _ := p.Buffered("g")
+		now, _ := p.buffered("g")
 		NewWithT(t).Expect(now).To(BeZero(), "nothing stays charged")
 	})
 }
@@ -233,7 +233,7 @@ func TestF85_HundredRebalances(t *testing.T) {
 	before := runtime.NumGoroutine()
 	cycle(50) // each is two
 	g.Eventually(runtime.NumGoroutine, patience).Should(BeNumerically("<=", before+3))
-	now, _ := p.Buffered("g")
+	now, _ := p.buffered("g")
 	g.Expect(now).To(BeZero())
 	p.stop()
 	for id := range int32(4) {

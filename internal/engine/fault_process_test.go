@@ -57,10 +57,10 @@ func TestF59_MemoryIsBounded(t *testing.T) {
 		<-slow.entered
 	}
 	g.Eventually(func() bool {
-		now, _ := p.Buffered("g")
+		now, _ := p.buffered("g")
 		return now > limit/2
 	}, patience).Should(BeTrue())
-	_, peak := p.Buffered("g")
+	_, peak := p.buffered("g")
 	g.Expect(peak).To(BeNumerically("<=", limit), "queues and one fetch")
 	g.Expect(heap()-before).To(BeNumerically("<", 3*limit), "what is alive")
 	go func() { // late entries
@@ -69,7 +69,7 @@ func TestF59_MemoryIsBounded(t *testing.T) {
 	}()
 	slow.release()
 	j.awaitRecords(t, parts*perPart)
-	_, peak = p.Buffered("g")
+	_, peak = p.buffered("g")
 	g.Expect(peak).To(BeNumerically("<=", limit))
 	p.stop()
 	close(slow.entered)

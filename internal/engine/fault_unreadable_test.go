@@ -157,7 +157,7 @@ func TestF61_BatchThatGrowsTooLargeIsTold(t *testing.T) {
 	told := await(t, p.events, 1, func(e callbacks.FetchFailed) bool { return e.Partition == 0 })[0]
 	g.Expect(told.Err).To(MatchError(ContainSubstring("decompresses to more")))
 	j.awaitRecords(t, 10)
-	_, most := p.Buffered("g")
+	_, most := p.buffered("g")
 	g.Expect(most).To(BeNumerically("<", 16<<20))
 	p.stop()
 }

@@ -26,8 +26,12 @@ func (r *runner) awaitRoom(ctx context.Context) bool {
 	}
 	where := callbacks.Where{Group: r.id, Partition: -1}
 	r.outside.Store(0) // it waits for handlers, and does its part
+	r.crowded.Store(true)
 	r.emit(callbacks.Paused{Where: where, Reason: callbacks.PausedMemory})
-	defer r.emit(callbacks.Resumed{Where: where, Reason: callbacks.PausedMemory})
+	defer func() {
+		r.crowded.Store(false)
+		r.emit(callbacks.Resumed{Where: where, Reason: callbacks.PausedMemory})
+	}()
 	select {
 	case <-room:
 		return true

@@ -368,3 +368,23 @@ func sequence(n int) []int64 {
 func record(topic string, partition int32, value string) *kgo.Record {
 	return &kgo.Record{Topic: topic, Partition: partition, Value: []byte(value)}
 }
+
+// buffered returns the bytes that the group's queues keep alive now, and the most they ever did.
+func (p *process) buffered(group string) (now, most int64) {
+	for _, s := range p.Groups() {
+		if s.Group == group {
+			return s.Buffered, s.MaxBuffered
+		}
+	}
+	return 0, 0
+}
+
+// paused returns the reasons for which a partition is paused.
+func (p *process) paused(topic string, partition int32) []string {
+	for _, s := range p.Status() {
+		if s.Topic == topic && s.Partition == partition {
+			return s.Paused
+		}
+	}
+	return nil
+}

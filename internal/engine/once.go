@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/router"
 )
 
 // aheadMost is how many records of an AtMostOnce route are committed before they are handed over.
 const aheadMost = chunk
+
+// errInDoubt: nobody knows whether the broker has the commit. If it does, the record is gone, else it is delivered to the next owner.
+var errInDoubt = errors.New("at most once: its partition was taken away or the process stopped before the broker confirmed its commit, " +
+	"and it is not handled if the commit was stored")
 
 var errGivenUp = errors.New("at most once: it was committed before its partition was taken away or the process stopped, " +
 	"and was not handled")
@@ -29,7 +35,7 @@ func (w *worker) commitAhead() bool {
 		return false
 	}
 	for wait := first; ; wait = min(2*wait, commitRetry) {
-		_ = w.r.committer.commit(w.r.e.base, []*assignment{a}) // told by its events
+		refused := w.r.committer.commit(w.r.e.base, []*assignment{a}) // told by its events
 		a.mu.Lock()
 		has, closed := a.committed > last.Offset, a.closed
 		a.mu.Unlock()
@@ -47,9 +53,22 @@ func (w *worker) commitAhead() bool {
 			// The last commit of the partition stores what was to be handed over, and nobody would get it.
 			t.Stop()
 			a.takeBack(position{w.recs[w.i].Offset, w.recs[w.i].LeaderEpoch})
+			if mayBeStored(refused) {
+				w.tellSkipped(end, fmt.Errorf("%w: %w", errInDoubt, refused))
+			}
 			return false
 		}
 	}
+}
+
+// mayBeStored reports whether a commit that failed may have been stored all the same: unless the broker said what it did not do, nobody
+// knows.
+func mayBeStored(err error) bool {
+	var answer *kerr.Error
+	if !errors.As(err, &answer) {
+		return err != nil
+	}
+	return errors.Is(answer, kerr.RequestTimedOut) || errors.Is(answer, kerr.UnknownServerError)
 }
 
 // first is the pause after the first commit that failed.
@@ -86,9 +105,14 @@ func (w *worker) giveUpOn(f *failure) bool {
 
 // giveUpAhead tells of records that are committed and will not be handed over.
 func (w *worker) giveUpAhead() {
-	for ; w.i < w.ahead; w.i++ {
-		if rec := w.recs[w.i]; !rec.Attrs.IsControl() {
-			w.r.emit(callbacks.Skipped{Where: w.a.where(), Offset: rec.Offset, Err: errGivenUp})
+	w.tellSkipped(w.ahead, errGivenUp)
+	w.i = max(w.i, w.ahead)
+}
+
+func (w *worker) tellSkipped(end int, why error) {
+	for i := w.i; i < end; i++ {
+		if rec := w.recs[i]; !rec.Attrs.IsControl() {
+			w.r.emit(callbacks.Skipped{Where: w.a.where(), Offset: rec.Offset, Err: why})
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
+	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
 )
 
@@ -169,4 +170,72 @@ func TestAtMostOnceWaitsForItsCommit(t *testing.T) {
 	g.Expect(p.Stop(t.Context())).To(Succeed(), "a commit that is refused does not hold up the stop")
 	g.Expect(j.offsets("a", 0)).To(Equal(sequence(10)))
 	g.Expect(of[callbacks.Skipped](p.events)).To(BeEmpty(), "they are not committed, and come again")
+}
+
+func TestAtMostOnceTellsOfACommitInDoubt(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m"), once), withConnector(func(k *kafka.Cluster) kafka.Connector { return unconfirmed{k} }))
+	await[callbacks.Positioned](t, p.events, 1)
+	c.produce("a", 0, 10)
+	await[callbacks.CommitFailed](t, p.events, 2)
+	p.stop()
+	g := NewWithT(t)
+	g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(10), "the broker stored it and did not say so")
+	g.Expect(j.all()).To(BeEmpty())
+	skipped := of[callbacks.Skipped](p.events)
+	g.Expect(skipped).To(HaveLen(10))
+	g.Expect(skipped[0].Err).To(MatchError(ContainSubstring("it is not handled if the commit was stored")))
+}
+
+// unconfirmed is a cluster that stores commits and answers with a timeout.
+type unconfirmed struct{ kafka.Connector }
+
+type unconfirmedConsumer struct{ kafka.Consumer }
+
+func (u unconfirmed) Consumer(g kafka.Group, cb kafka.Callbacks) (kafka.Consumer, error) {
+	c, err := u.Connector.Consumer(g, cb)
+	return unconfirmedConsumer{c}, err
+}
+
+func (u unconfirmedConsumer) Commit(ctx context.Context, o kafka.Offsets) (map[kafka.TopicPartition]error, error) {
+	failed, err := u.Consumer.Commit(ctx, o)
+	for _, at := range o {
+		if err == nil && at.Offset > 0 {
+			err = kerr.RequestTimedOut
+		}
+	}
+	return failed, err
+}
+
+func TestF36_AtMostOnceHandsNothingOverTwiceAfterAKill(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.produce("a", 0, 1000)
+	j, killed := newJournal(), newGate()
+	t.Cleanup(killed.release)
+	p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		j.note("first", m)
+		if m.Offset == 300 {
+			killed.hold(m)
+		}
+		return nil
+	}), once))
+	<-killed.entered
+	p.kill()
+	second := c.run(t, each("a", j.handler("second"), once))
+	j.await(t, "the last one", func(j *journal) bool { at := j.offsets("a", 0); return at[len(at)-1] == 999 })
+	second.stop()
+	seen := map[int64]int{}
+	for _, at := range j.offsets("a", 0) {
+		seen[at]++
+	}
+	g := NewWithT(t)
+	for at, n := range seen {
+		g.Expect(n).To(Equal(1), "offset %d", at)
+	}
+	g.Expect(len(seen)).To(And(BeNumerically(">", 1000-256), BeNumerically("<", 1000)), "what was committed ahead is gone, and no more")
 }

@@ -34,12 +34,8 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 			if r.assigned[tp] != nil {
 				continue
 			}
-			var prev <-chan struct{}
-			if before := r.last[tp]; before != nil {
-				prev = before.last()
-			}
 			r.epochs[tp]++
-			a := newAssignment(r, rt, tp, r.epochs[tp], prev, nil)
+			a := newAssignment(r, rt, tp, r.epochs[tp], r.last[tp].running(), nil)
 			a.metadata = mark
 			r.assigned[tp], r.last[tp] = a, a
 			made = append(made, a)
@@ -48,9 +44,9 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 	}
 	r.resize()
 	for _, a := range made {
-		a.inherit()
 		r.makeHandler(a)
 		r.emit(callbacks.Assigned{Where: a.where(), Epoch: a.epoch})
+		a.inherit()
 		r.watchPosition(a)
 	}
 	// A partition that was paused when it was taken away stays paused in the client: it would never be fetched again.
@@ -190,13 +186,12 @@ func (r *runner) cut(as []*assignment, cause error) {
 	}
 }
 
-func (a *assignment) returned() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
+func (a *assignment) returned() bool { return a.over.Load() }
+
+// end says that the worker has returned, or that there never was one.
+func (a *assignment) end() {
+	a.over.Store(true)
+	close(a.done)
 }
 
 // awaitWorkers waits until the workers of all assignments have returned, or the deadline, or force. It reports whether all have.

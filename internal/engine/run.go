@@ -19,6 +19,7 @@ func (w *worker) run() {
 	if w.attempt > 0 {
 		w.delivered = &delivery{w: w, attempt: w.attempt + 1}
 	}
+	w.a.handling.Store(w.recs[w.i].Offset)
 	w.a.busySince.Store(max(now, 1))
 	if w.a.tr != nil && w.route.responds {
 		w.a.tr.freeze()
@@ -117,6 +118,9 @@ func (w *worker) ticked(now int64) bool {
 		w.report(w.i, now)
 	}
 	w.tickAt = now
+	if w.i < len(w.recs) {
+		w.a.handling.Store(w.recs[w.i].Offset)
+	}
 	w.a.busySince.Store(now)
 	if !w.route.responds {
 		w.publish(false)
@@ -192,6 +196,7 @@ func (w *worker) settle() {
 	}
 	if w.i > w.base {
 		w.attempt = 0
+		w.a.handed.Store(w.recs[w.i-1].Offset + 1)
 		if w.a.current.Load() != nil {
 			w.a.current.Store(nil)
 		}

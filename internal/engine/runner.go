@@ -44,7 +44,8 @@ type runner struct {
 	stopping   bool
 	pollDone   chan struct{}
 
-	outside atomic.Int64 // when the poll loop left the client, in Unix nanoseconds; 0 while it waits there
+	crowded atomic.Bool  // the poll loop waits for memory
+	outside atomic.Int64 // when the poll loop left the client, on the clock; 0 while it waits there, and after its end
 
 	flowMu sync.Mutex
 	tasks  sync.WaitGroup
@@ -122,7 +123,7 @@ func (r *runner) poll() {
 		}
 		r.outside.Store(0)
 		fetches := r.client.PollRecords(ctx, r.settings.MaxPollRecords)
-		r.outside.Store(time.Now().UnixNano())
+		r.outside.Store(int64(time.Since(r.e.clock.base)))
 		n := r.dispatch(fetches)
 		r.hooks("AfterPoll", func(h callbacks.Hooks) func(context.Context) error {
 			if h.AfterPoll == nil {
@@ -175,6 +176,7 @@ func (r *runner) runInterludes() {
 func (r *runner) pollEnded() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.outside.Store(0)
 	r.stopping = true
 	r.runInterludes()
 	if r.cancelPoll != nil {

@@ -39,16 +39,17 @@ func (r *runner) replace(a *assignment, offset int64) error {
 		return offsets.ErrRevoked
 	}
 	r.epochs[a.tp]++
-	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.last(), a.handler)
+	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), a.handler)
 	next.grant, next.metadata = a.grant, a.metadata
 	r.assigned[a.tp], r.last[a.tp] = next, next
 	r.mu.Unlock()
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
 	r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.tp.Topic: {a.tp.Partition: {Epoch: -1, Offset: offset}}})
 	r.client.ResumeFetchPartitions(one)
+	next.paused.Store(a.paused.Load() & uint32(pausedUser)) // the partition stays granted, and so does its pause
+	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
 	next.inherit()
 	next.begin(position{offset, -1}, -1)
-	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
 	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: "seek"})
 	r.committer.soon()
 	return nil

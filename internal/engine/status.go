@@ -14,7 +14,8 @@ type PartitionStatus struct {
 	Topic     string
 	Partition int32
 	Epoch     int
-	// State is "assigned", "fetching", "closing" or "closed".
+	// State is "assigned", "fetching", "closing" or "closed". A closed one has been taken away from this process, and its handler has
+	// not returned.
 	State string
 	// Position is the next offset to commit, Committed what the broker has (-1 unknown).
 	Position  int64
@@ -25,17 +26,23 @@ type PartitionStatus struct {
 	Lag         int64
 	Queued      int
 	QueuedBytes int64
-	// Busy is how long the record in progress has been running, 0 when none is.
-	Busy time.Duration
+	// Busy is how long the record in progress has been running, 0 when none is. Handling is its offset, or that of one before it that
+	// returned within the same millisecond.
+	Busy     time.Duration
+	Handling int64
+	// WaitsFor is the earlier epoch whose handler has not returned, 0 when none is waited for: it was taken away, and the partition has
+	// come back.
+	WaitsFor int
 	// Retrying tells about a record that failed and will be handed over again; nil when there is none.
 	Retrying *RetryStatus
 	// Paused lists reasons.
 	Paused []string
 }
 
-// RetryStatus is a record that failed.
+// RetryStatus is a record that failed, or a batch that failed as a whole, which Last is the last record of.
 type RetryStatus struct {
 	Offset  int64
+	Last    int64
 	Attempt int
 	Blocked bool
 	Err     error
@@ -46,14 +53,14 @@ func (s state) String() string {
 	return [...]string{"assigned", "fetching", "closing", "closed"}[s]
 }
 
-// Status returns the assigned partitions, sorted.
+// Status returns the assigned partitions, and those taken away whose handlers have not returned, sorted.
 func (e *Engine) Status() []PartitionStatus {
 	e.mu.Lock()
 	runners := slices.Clone(e.runners)
 	e.mu.Unlock()
 	var all []PartitionStatus
 	for _, r := range runners {
-		for _, a := range r.all() {
+		for _, a := range r.visible() {
 			all = append(all, a.status())
 		}
 	}
@@ -63,38 +70,71 @@ func (e *Engine) Status() []PartitionStatus {
 	return all
 }
 
-// PollAge returns for how long the poll loop of each group has been away from the client: some milliseconds while records are dispatched
-// and hooks run, 0 while it waits for records or for memory. More tells of a hook that does not return, or of a loop that is dead.
-func (e *Engine) PollAge() map[string]time.Duration {
-	e.mu.Lock()
-	runners := slices.Clone(e.runners)
-	e.mu.Unlock()
-	ages := map[string]time.Duration{}
-	for _, r := range runners {
-		ages[r.id] = 0
-		if since := r.outside.Load(); since > 0 {
-			ages[r.id] = max(time.Since(time.Unix(0, since)), 0)
+// visible are the assignments that do something, or wait for something.
+func (r *runner) visible() []*assignment {
+	as := r.all()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for tp, a := range r.last {
+		if r.assigned[tp] != nil {
+			continue
+		}
+		if running := a.running(); running != nil {
+			as = append(as, running)
 		}
 	}
-	return ages
+	return as
+}
+
+// GroupStatus is what a group of this process is doing now.
+type GroupStatus struct {
+	Group string
+	// PollAge is for how long the poll loop has been away from the client: some milliseconds while records are dispatched and hooks run,
+	// 0 while it waits for records or for memory. More tells of a hook that does not return.
+	PollAge time.Duration
+	// Buffered is how many bytes its queues keep alive, MaxBuffered the most they ever did.
+	Buffered, MaxBuffered int64
+	// Paused lists reasons that hold for all its partitions.
+	Paused []string
+}
+
+// Groups returns the groups, in the order drawn.
+func (e *Engine) Groups() []GroupStatus {
+	e.control.Lock()
+	quiet := e.quiet
+	e.control.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := make([]GroupStatus, 0, len(e.runners))
+	for _, r := range e.runners {
+		s := GroupStatus{Group: r.id}
+		if since := r.outside.Load(); since > 0 {
+			s.PollAge = max(time.Since(e.clock.base)-time.Duration(since), 0)
+		}
+		r.budget.mu.Lock()
+		s.Buffered, s.MaxBuffered = r.budget.used, r.budget.peak
+		r.budget.mu.Unlock()
+		if quiet {
+			s.Paused = append(s.Paused, callbacks.PausedQuiet)
+		}
+		if r.crowded.Load() {
+			s.Paused = append(s.Paused, callbacks.PausedMemory)
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // Fence orders what the caller did before what handlers do in runs that begin after it, as a lock would. It is for tests that change what
 // handlers see: nothing else lies between a test and a handler that waits for a timer.
 func (e *Engine) Fence() { e.clock.active.Add(0) }
 
-// Buffered returns the bytes that a group's queues keep alive now, and the most they ever did.
-func (e *Engine) Buffered(group string) (now, most int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, r := range e.runners {
-		if r.id == group {
-			r.budget.mu.Lock()
-			now, most = r.budget.used, r.budget.peak
-			r.budget.mu.Unlock()
-		}
+// busy is for how long a handler has been running, and at which offset.
+func (a *assignment) busy() (since time.Duration, offset int64) {
+	if at := a.busySince.Load(); at > 0 {
+		return max(time.Since(a.r.e.clock.base)-time.Duration(at), 0), a.handling.Load()
 	}
-	return now, most
+	return 0, 0
 }
 
 func (a *assignment) status() PartitionStatus {
@@ -109,11 +149,13 @@ func (a *assignment) status() PartitionStatus {
 	}
 	a.mu.Unlock()
 	s.Queued, s.QueuedBytes = a.queue.size()
-	if since := a.busySince.Load(); since > 0 {
-		s.Busy = max(time.Since(a.r.e.clock.base)-time.Duration(since), 0)
+	s.Busy, s.Handling = a.busy()
+	if before := a.prev.Load(); before != nil && !before.returned() {
+		s.WaitsFor = before.epoch
+		s.Busy, s.Handling = before.busy()
 	}
 	if p := a.current.Load(); p != nil {
-		s.Retrying = &RetryStatus{Offset: p.Offset, Attempt: p.Attempt, Blocked: p.Blocked, Err: p.Err, Next: p.Until}
+		s.Retrying = &RetryStatus{Offset: p.Offset, Last: p.Last, Attempt: p.Attempt, Blocked: p.Blocked, Err: p.Err, Next: p.Until}
 	}
 	for _, reason := range []pauseReason{pausedUser, pausedTopic, pausedQuiet} {
 		if a.paused.Load()&uint32(reason) != 0 {
@@ -122,6 +164,9 @@ func (a *assignment) status() PartitionStatus {
 	}
 	if a.starve.Load() {
 		s.Paused = append(s.Paused, callbacks.PausedQueue)
+	}
+	if a.full.Load() {
+		s.Paused = append(s.Paused, callbacks.PausedUnmarked)
 	}
 	if s.HighWatermark >= 0 && s.State == "fetching" {
 		s.Lag = max(s.HighWatermark-s.Position, 0)

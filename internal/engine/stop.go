@@ -148,9 +148,7 @@ func (r *runner) allReturned() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.last {
-		select {
-		case <-a.last():
-		default:
+		if a.running() != nil {
 			return false
 		}
 	}

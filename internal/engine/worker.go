@@ -98,14 +98,15 @@ func (w *worker) loop() {
 			return
 		}
 		w.end()
-		close(w.a.done)
+		w.a.end()
 		if w.a.is(stateClosed) {
 			w.a.cancel(offsets.ErrRevoked) // frees the context: whoever sealed the assignment did not wait for it
 		}
 	}()
-	if w.a.prev != nil {
+	if before := w.a.prev.Load(); before != nil {
 		select {
-		case <-w.a.prev: // the handlers of the epoch before have returned
+		case <-before.done: // its handlers have returned
+			w.a.prev.Store(nil)
 		case <-w.a.closing:
 		}
 	}
@@ -171,6 +172,8 @@ func (w *worker) sleep() bool {
 }
 
 func (w *worker) awaitMarks() bool {
+	w.a.full.Store(true)
+	defer w.a.full.Store(false)
 	w.r.emit(callbacks.Paused{Where: w.a.where(), Reason: callbacks.PausedUnmarked})
 	for w.a.tr.open() >= openWindow {
 		if !w.sleep() {

@@ -12,7 +12,7 @@ type descs struct {
 	consumed, processed, seconds, batch   *prometheus.Desc
 	lag, committed, assigned              *prometheus.Desc
 	buffered, inflight, oldestUnprocessed *prometheus.Desc
-	pollAge                               *prometheus.Desc
+	pollAge, paused                       *prometheus.Desc
 }
 
 //nolint:gochecknoglobals // constant
@@ -26,6 +26,7 @@ var desc = descs{
 	assigned:          describe("assigned_partitions", "Partitions assigned to this process.", "group", "topic"),
 	buffered:          describe("buffered_bytes", "Bytes that queues keep alive.", "group"),
 	inflight:          describe("inflight_handlers", "Handlers in progress.", "group", "topic"),
+	paused:            describe("paused_partitions", "Partitions that are paused, by reason.", "group", "reason"),
 	pollAge:           describe("poll_age_seconds", "How long the poll loop has been away from the client.", "group"),
 	oldestUnprocessed: describe("oldest_inflight_seconds", "How long the oldest handler in progress has been running.", "group", "topic"),
 }
@@ -37,7 +38,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 func (m *Metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.retries, m.panics, m.stale, m.blocked, m.commits, m.rebalances,
-		m.fetchErrors, m.gaps, m.dropped, m.produced, m.hookFail, m.paused,
+		m.fetchErrors, m.gaps, m.dropped, m.produced, m.hookFail,
 	}
 }
 
@@ -45,7 +46,7 @@ func (m *Metrics) vectors() []prometheus.Collector {
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		desc.consumed, desc.processed, desc.seconds, desc.batch, desc.lag, desc.committed, desc.assigned,
-		desc.buffered, desc.inflight, desc.oldestUnprocessed, desc.pollAge,
+		desc.buffered, desc.inflight, desc.oldestUnprocessed, desc.pollAge, desc.paused,
 	} {
 		ch <- d
 	}
@@ -113,6 +114,9 @@ func (m *Metrics) collectStatus(ch chan<- prometheus.Metric) {
 	}
 	for group, age := range s.PollAge {
 		ch <- prometheus.MustNewConstMetric(desc.pollAge, prometheus.GaugeValue, age.Seconds(), group)
+	}
+	for p, n := range s.Paused {
+		ch <- prometheus.MustNewConstMetric(desc.paused, prometheus.GaugeValue, float64(n), p.Group, p.Reason)
 	}
 	for t, f := range s.InFlight {
 		ch <- prometheus.MustNewConstMetric(desc.inflight, prometheus.GaugeValue, float64(f.Handlers), t.Group, t.Topic)

@@ -15,13 +15,11 @@ import (
 type Metrics struct {
 	topics     sync.Map // Topic → *topicMetrics
 	partitions sync.Map // callbacks.Where → *partitionMetrics, of those that are assigned now
-	pauses     sync.Map // pause → nil, of those in force
 	status     func() Status
 
 	retries, panics, stale, blocked   *prometheus.CounterVec
 	commits, rebalances, fetchErrors  *prometheus.CounterVec
 	gaps, dropped, produced, hookFail *prometheus.CounterVec
-	paused                            *prometheus.GaugeVec
 }
 
 // Status is what only the engine knows, read when metrics are scraped.
@@ -34,7 +32,12 @@ type Status struct {
 	PollAge map[string]time.Duration
 	// InFlight handlers by group and topic, and how long the oldest of them has been running.
 	InFlight map[Topic]InFlight
+	// Paused partitions by group and reason; what holds for a whole group counts as one.
+	Paused map[Pause]int
 }
+
+// Pause is a reason why partitions of a group are paused.
+type Pause struct{ Group, Reason string }
 
 // Topic is a topic of a group.
 type Topic struct{ Group, Topic string }
@@ -78,9 +81,6 @@ func New(status func() Status) *Metrics {
 		dropped:  counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
 		produced: counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
 		hookFail: counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
-		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "karafgo_paused_partitions", Help: "Partitions that are paused, by reason.",
-		}, []string{"group", "reason"}),
 	}
 }
 
@@ -107,10 +107,6 @@ func (m *Metrics) OnEvent(_ context.Context, ev callbacks.Event) {
 		m.commits.WithLabelValues(e.Group, "success").Inc()
 	case callbacks.CommitFailed:
 		m.commits.WithLabelValues(e.Group, "failed").Inc()
-	case callbacks.Paused:
-		m.pause(e)
-	case callbacks.Resumed:
-		m.resume(e.Where, e.Reason)
 	default:
 		m.rare(ev)
 	}
@@ -153,9 +149,6 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		}
 		m.rebalances.WithLabelValues(e.Group, kind).Inc()
 		m.partitions.Delete(e.Where)
-		for _, reason := range []string{callbacks.PausedQueue, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedUnmarked} {
-			m.resume(e.Where, reason)
-		}
 	case callbacks.FetchFailed:
 		m.fetchErrors.WithLabelValues(e.Group, class(e.Err)).Add(float64(e.Count))
 	case callbacks.Gap:
@@ -194,26 +187,4 @@ func (m *Metrics) assigned(w callbacks.Where) *partitionMetrics {
 		return nil
 	}
 	return p.(*partitionMetrics) //nolint:forcetypeassert // only this is stored
-}
-
-// pause is a partition, or a whole group by its partition -1, that is paused for a reason.
-type pause struct {
-	where  callbacks.Where
-	reason string
-}
-
-// pause and resume remember who is paused, since a revoke ends a pause without saying so.
-func (m *Metrics) pause(e callbacks.Paused) {
-	if e.Partition >= 0 && m.assigned(e.Where) == nil {
-		return
-	}
-	if _, known := m.pauses.LoadOrStore(pause{e.Where, e.Reason}, nil); !known {
-		m.paused.WithLabelValues(e.Group, e.Reason).Inc()
-	}
-}
-
-func (m *Metrics) resume(w callbacks.Where, reason string) {
-	if _, known := m.pauses.LoadAndDelete(pause{w, reason}); known {
-		m.paused.WithLabelValues(w.Group, reason).Dec()
-	}
 }

@@ -19,10 +19,7 @@ import (
 	"github.com/karafgo/karafgo/internal/metrics"
 )
 
-var (
-	where = callbacks.Where{Group: "g", Topic: "t", Partition: 3}
-	group = callbacks.Where{Group: "g", Partition: -1}
-)
+var where = callbacks.Where{Group: "g", Topic: "t", Partition: 3}
 
 var _ = Describe("Metrics", func() {
 	var (
@@ -68,6 +65,7 @@ var _ = Describe("Metrics", func() {
 				Lag:      map[callbacks.Where]int64{where: 139, {Group: "g", Topic: "t", Partition: 4}: -1},
 				PollAge:  map[string]time.Duration{"g": 250 * time.Millisecond},
 				InFlight: map[metrics.Topic]metrics.InFlight{{Group: "g", Topic: "t"}: {Handlers: 2, Oldest: 1500 * time.Millisecond}},
+				Paused:   map[metrics.Pause]int{{Group: "g", Reason: callbacks.PausedQueue}: 3, {Group: "g", Reason: callbacks.PausedQuiet}: 0},
 			}
 		})
 		registry = prometheus.NewPedanticRegistry()
@@ -103,31 +101,14 @@ var _ = Describe("Metrics", func() {
 			callbacks.Assigned{Where: where},
 			callbacks.Positioned{Where: where, Offset: 1, Committed: true},
 			callbacks.Fetched{Where: where, Count: 1, HighWatermark: 5},
-			callbacks.Paused{Where: where, Reason: callbacks.PausedQueue},
 		)
-		has("paused_partitions", "group=g,reason=queue 1")
 		tell(ctx,
 			callbacks.Revoked{Where: where, Drained: true},
 			callbacks.Handled{Where: where, First: 1, Last: 1, Count: 1},
 			callbacks.Committed{Where: where, Offset: 2},
-			callbacks.Paused{Where: where, Reason: callbacks.PausedUnmarked},
-			callbacks.Resumed{Where: where, Reason: callbacks.PausedQueue},
 		)
 		has("committed_offset")
 		has("assigned_partitions", "group=g,topic=t 0")
-		has("paused_partitions", "group=g,reason=queue 0")
-	})
-
-	It("counts a pause once until it is resumed", func(ctx SpecContext) {
-		tell(ctx,
-			callbacks.Assigned{Where: where},
-			callbacks.Paused{Where: where, Reason: callbacks.PausedUser},
-			callbacks.Paused{Where: where, Reason: callbacks.PausedUser},
-			callbacks.Paused{Where: group, Reason: callbacks.PausedMemory},
-		)
-		has("paused_partitions", "group=g,reason=user 1", "group=g,reason=memory 1")
-		tell(ctx, callbacks.Resumed{Where: where, Reason: callbacks.PausedUser}, callbacks.Resumed{Where: group, Reason: callbacks.PausedMemory})
-		has("paused_partitions", "group=g,reason=user 0", "group=g,reason=memory 0")
 	})
 
 	It("counts failures", func(ctx SpecContext) {
@@ -170,6 +151,7 @@ var _ = Describe("Metrics", func() {
 		has("inflight_handlers", "group=g,topic=t 2")
 		has("lag", "group=g,partition=3,topic=t 139", "group=g,partition=4,topic=t 0")
 		has("poll_age_seconds", "group=g 0.25")
+		has("paused_partitions", "group=g,reason=queue 3", "group=g,reason=quiet 0")
 		has("oldest_inflight_seconds", "group=g,topic=t 1.5")
 	})
 
