@@ -25,4 +25,5 @@
 //	AtMostOnce             with Retry or Block             a record has one attempt
 //	AtMostOnce             with a responder                outputs are acknowledged before their record is marked
 //	AtMostOnce             with ManualOffsets              the offset is moved before or by the handler, not both
+//	ReuseRecords           with ManualOffsets              a message that is marked later must be valid until then
 package router

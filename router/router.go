@@ -177,6 +177,8 @@ type Route struct {
 	failureAt   location
 	offsets     offsets.Mode
 	onceAt      location
+	reuse       bool
+	reuseAt     location
 	concurrency int
 	timeout     time.Duration
 	start       Start
@@ -276,6 +278,14 @@ func (r *Route) AtMostOnce() *Route {
 		r.errorf(at, "AtMostOnce after ManualOffsets: the offset is moved before or by the handler, not both")
 	}
 	r.offsets, r.onceAt = offsets.AtMostOnce, at
+	return r
+}
+
+// ReuseRecords lets franz-go use the memory of records again, and of their messages: a message, its record, key, value and headers are
+// valid until the handler has returned and no longer. Copy what you keep; goroutines that outlive the handler must not touch them. It
+// saves the garbage collector's work, which is most of what a record costs where handlers do little.
+func (r *Route) ReuseRecords() *Route {
+	r.reuse, r.reuseAt = true, caller()
 	return r
 }
 

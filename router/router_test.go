@@ -212,3 +212,19 @@ var _ = Describe("The legality matrix", func() {
 		}
 	}
 })
+
+var _ = Describe("ReuseRecords", func() {
+	one := consumer.HandlerFunc(func(context.Context, *consumer.Message) error { return nil })
+
+	It("is part of the table", func() {
+		table, err := router.Draw(inGroup(func(g *router.Group) { g.Topic("a").Each(one).ReuseRecords() }))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(table.Groups()[0].Routes[0].Reuse).To(BeTrue())
+		Expect(table.String()).To(ContainSubstring("each, records reused"))
+	})
+
+	It("is refused where messages must stay valid", func() {
+		_, err := router.Draw(inGroup(func(g *router.Group) { g.Topic("a").Each(one).ReuseRecords().ManualOffsets() }))
+		Expect(err).To(MatchError(ContainSubstring("ReuseRecords with ManualOffsets: a message that is marked later must be valid until then")))
+	})
+})

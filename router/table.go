@@ -77,7 +77,9 @@ type RouteSpec struct {
 	Concurrency int
 	// Timeout is 0 for none.
 	Timeout time.Duration
-	Start   Start
+	// Reuse is true when messages are valid only until their handler has returned.
+	Reuse bool
+	Start Start
 	// Middleware of drawer, group and route, outermost first.
 	Middleware []consumer.Middleware
 	// Outputs are those of a responder.
@@ -186,14 +188,18 @@ func (r RouteSpec) Name() string {
 
 // Consumes returns "each", "batch of 500 or 1s", "each, handler per partition".
 func (r RouteSpec) Consumes() string {
+	how := "each"
 	switch r.Mode {
 	case ModeBatch:
-		return fmt.Sprintf("batch of %d or %s", r.BatchSize, r.BatchWait)
+		how = fmt.Sprintf("batch of %d or %s", r.BatchSize, r.BatchWait)
 	case ModeEachPartition:
-		return "each, handler per partition"
+		how = "each, handler per partition"
 	default:
-		return "each"
 	}
+	if r.Reuse {
+		how += ", records reused"
+	}
+	return how
 }
 
 // AtOnce returns how many handlers run at once: "1 per partition", "at most 8".
@@ -248,7 +254,7 @@ func (d *drawing) table() *Table {
 			if r.mode == modeNone {
 				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
 			}
-			r.checkOnce()
+			r.checkOffsets()
 			for _, earlier := range t.groups[i].Routes {
 				if earlier.Topic == r.topic && (earlier.Pattern == nil) == (r.pattern == nil) {
 					r.errorf(r.at, "%s is drawn twice in the group, first at %s:%d: "+
@@ -277,8 +283,11 @@ func (d *drawing) table() *Table {
 	return t
 }
 
-// checkOnce refuses what would deliver a record twice, or mark it after it was handled.
-func (r *Route) checkOnce() {
+// checkOffsets refuses what does not go with when the route marks.
+func (r *Route) checkOffsets() {
+	if r.reuse && r.offsets == offsets.Manual {
+		r.errorf(r.reuseAt, "ReuseRecords with ManualOffsets: a message that is marked later must be valid until then")
+	}
 	if r.offsets != offsets.AtMostOnce {
 		return
 	}
@@ -315,7 +324,7 @@ func (r *Route) spec() RouteSpec {
 		Group: r.g.id, Topic: r.topic, Pattern: r.pattern, Mode: r.mode,
 		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
 		BatchSize: r.size, BatchWait: r.wait,
-		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start,
+		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
 		Middleware: slices.Clone(r.mw), Outputs: r.outputs,
 		File: r.at.file, Line: r.at.line,
 	}

@@ -43,7 +43,7 @@ func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
 				if !a.takes(part) {
 					continue
 				}
-				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b}
+				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b, reuse: a.route.reuse}
 				b.bytes += s.bytes
 				slabs, owners = append(slabs, s), append(owners, a)
 			}

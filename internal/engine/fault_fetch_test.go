@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,4 +175,31 @@ func TestF64_TimestampsOfAnyKind(t *testing.T) {
 		g.Expect(e.Elapsed).To(BeNumerically(">=", 0))
 	}
 	g.Expect(j.offsets("a", 0)).To(Equal(sequence(len(times))))
+}
+
+func TestManyPartitionsTakeFewFetches(t *testing.T) {
+	t.Parallel()
+	const partitions, batch = 500, 500
+	c := newCluster(t)
+	c.topic("a", partitions)
+	value := make([]byte, 100)
+	for p := range int32(partitions) { // batches of 57 KiB, which are more than a fair share of the memory allows
+		recs := make([]*kgo.Record, batch)
+		for i := range recs {
+			recs[i] = &kgo.Record{Topic: "a", Partition: p, Value: value}
+		}
+		c.send(recs...)
+	}
+	fetches := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Count: -1, Observe: true})
+	var handled atomic.Int64
+	done := make(chan struct{})
+	p := c.run(t, each("a", consumer.HandlerFunc(func(context.Context, *consumer.Message) error {
+		if handled.Add(1) == partitions*batch {
+			close(done)
+		}
+		return nil
+	})))
+	<-done
+	p.stop()
+	NewWithT(t).Expect(fetches.Hits()).To(BeNumerically("<", partitions/4), "as much as fits into an answer, not a partition at a time")
 }

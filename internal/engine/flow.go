@@ -45,8 +45,15 @@ func (r *runner) share() (records int, bytes int64) {
 	if !r.spec.BatchFetching {
 		return 1, r.settings.QueueBytes
 	}
-	return 10 * r.settings.MaxPollRecords, 2 * r.partitionBytes()
+	bytes = 2 * r.partitionBytes()
+	if r.budget.plenty() { // else a thousand partitions would be paused and resumed for every batch
+		bytes = max(bytes, plentyBytes)
+	}
+	return 10 * r.settings.MaxPollRecords, bytes
 }
+
+// plentyBytes is what a partition may have queued in any case while the group uses little of its memory.
+const plentyBytes = 512 << 10
 
 // leastPartitionBytes is what a fetch may return of a partition however many there are.
 const leastPartitionBytes = 16 << 10

@@ -15,6 +15,7 @@ type route struct {
 	tracked  bool // marks are not simply «all up to here»
 	responds bool
 	once     bool // AtMostOnce: committed before it is handed over
+	reuse    bool // records and messages are used again
 	mw       []consumer.Middleware
 }
 
@@ -48,6 +49,7 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 		tracked:  spec.Offsets == offsets.Manual,
 		responds: len(spec.Outputs) > 0,
 		once:     spec.Offsets == offsets.AtMostOnce,
+		reuse:    spec.Reuse,
 		mw:       mw,
 	}
 }

@@ -62,7 +62,10 @@ func (w *worker) callEach() {
 			ctx = w.timed.start() //nolint:fatcontext // it is not derived from the one before
 		}
 		if w.k == len(w.msgs) {
-			w.msgs, w.k = make([]consumer.Message, min(chunk, len(w.recs)-w.i)), 0
+			if !w.route.reuse || w.k == 0 {
+				w.msgs = make([]consumer.Message, min(chunk, len(w.recs)-w.i))
+			}
+			w.k = 0
 		}
 		m := &w.msgs[w.k]
 		*m = consumer.NewMessage(rec, w.delivered)

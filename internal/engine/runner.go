@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,7 +96,7 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 // start joins the group and polls.
 func (r *runner) start() error {
 	client, err := r.e.settings.Connect.Consumer(
-		kafka.Group{ID: r.id, Topics: r.subscription()},
+		kafka.Group{ID: r.id, Topics: r.subscription(), Reuse: r.reuses()},
 		kafka.Callbacks{Assigned: r.onAssigned, Revoked: r.onRevoked, Lost: r.onLost, Position: r.position},
 	)
 	if err != nil {
@@ -107,6 +108,12 @@ func (r *runner) start() error {
 	go r.committer.loop()
 	go r.poll()
 	return nil
+}
+
+// reuses reports whether any of the group's records are used again: a client pools those of all its topics, and the others are left to
+// the garbage collector.
+func (r *runner) reuses() bool {
+	return slices.ContainsFunc(r.spec.Routes, func(s router.RouteSpec) bool { return s.Reuse })
 }
 
 // poll is the poll loop. It never waits for a worker.

@@ -18,6 +18,7 @@ type slab struct {
 	recs  []*kgo.Record
 	bytes int64
 	body  *body
+	reuse bool // its records go back to the client's pool
 }
 
 // body is one fetch response. Uncompressed records point into it, so it lives as long as the last of them; it is charged to the
@@ -47,6 +48,13 @@ func (s *slab) release() {
 		s.body.budget.release(s.body.bytes)
 	}
 	s.body = nil
+	if !s.reuse {
+		return
+	}
+	s.reuse = false
+	for _, r := range s.recs {
+		r.Recycle()
+	}
 }
 
 // pinsMore reports whether the slab keeps much more alive than itself.
@@ -90,6 +98,7 @@ func (s *slab) detach(base, i int) {
 		}
 		recs[j] = c
 	}
+	s.reuse = false // the copies are not the pool's, and some of the originals are still looked at
 	s.release()
 	// Whoever holds the slab counts from the front, so the length stays.
 	all := make([]*kgo.Record, i, i+len(recs))
@@ -142,6 +151,13 @@ func (b *budget) release(n int64) {
 		b.room = nil
 	}
 	b.mu.Unlock()
+}
+
+// plenty reports whether most of the memory is free: what a partition takes of it then is not missed by the others.
+func (b *budget) plenty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used <= b.high/4
 }
 
 // full returns nil when there is room, else a channel that is closed when there is again.

@@ -234,7 +234,12 @@ func (w *worker) drop() {
 		w.recs = nil
 	}
 	w.i, w.alone, w.ahead = 0, 0, 0
-	if !w.batching() {
+	switch {
+	case w.batching():
+	case w.route.reuse:
+		clear(w.msgs)
+		w.k = 0
+	default:
 		w.msgs, w.k = nil, 0
 	}
 }

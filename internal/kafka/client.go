@@ -66,6 +66,8 @@ type Connector interface {
 type Group struct {
 	ID     string
 	Topics []string
+	// Reuse pools records: those that the group recycles are used again.
+	Reuse bool
 }
 
 // Callbacks are called by the client as its assignment changes, never concurrently for one member.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -65,13 +67,18 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 		return nil, err
 	}
 	gc := c.cfg.ForGroup(g.ID)
-	m := &member{group: g.ID, cb: cb, answer: answerBytes(gc.Fetch), read: map[TopicPartition]Committed{}}
+	m := &member{group: g.ID, cb: cb, answer: answerBytes(gc.Fetch), most: int64(gc.Fetch.MaxPartitionBytes)}
+	m.read = map[TopicPartition]Committed{}
 	opts = append(opts, c.consumerOptions(g, gc)...)
+	if g.Reuse {
+		opts = append(opts, kgo.WithPools(&pool{}))
+	}
 	opts = append(opts,
 		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Assigned(ctx, p) }),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Revoked(ctx, p) }),
 		kgo.OnPartitionsLost(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { cb.Lost(ctx, p) }),
 		kgo.OnOffsetsFetched(m.fetched),
+		kgo.WithHooks(m),
 		kgo.AdjustFetchOffsetsFn(m.adjust),
 	)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -81,6 +88,7 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 		return nil, fmt.Errorf("configure client: %w", err)
 	}
 	m.Client, m.admin, m.cancel = cl, kadm.NewClient(cl), cancel
+	m.made.Store(true)
 	return m, nil
 }
 
@@ -93,6 +101,12 @@ type member struct {
 	cb     Callbacks
 	answer int64
 	cancel context.CancelFunc
+
+	sizes   sync.Mutex
+	made    atomic.Bool  // Client is set
+	most    int64        // fetch.max_partition_bytes
+	asked   int64        // of a fetch for one partition
+	largest atomic.Int64 // no batch yet was larger
 
 	mu   sync.Mutex
 	read map[TopicPartition]Committed // of the offset fetch in progress
@@ -262,8 +276,43 @@ func (m *member) ListOffsets(ctx context.Context, at At, topics ...string) (map[
 
 // SetPartitionBytes implements Consumer.
 func (m *member) SetPartitionBytes(n int64) {
-	m.UpdateFetchMaxBytes(int32(m.answer), int32(min(n, m.answer)))
+	m.sizes.Lock()
+	defer m.sizes.Unlock()
+	m.asked = n
+	m.resize()
 }
+
+// resize is called with the lock held. Less than a batch of a partition is no progress: the broker sends one all the same of the first
+// partition of an answer and of no other, so that a thousand partitions would take as many fetches. What a partition may send stays in the
+// broker's fetch session (KIP-227) until the partition has sent something, so it begins with what most batches fit into.
+func (m *member) resize() {
+	needed := m.largest.Load()
+	if needed == 0 {
+		needed = min(unknownBatch, m.most)
+	}
+	m.UpdateFetchMaxBytes(int32(m.answer), int32(min(max(m.asked, needed), m.answer)))
+}
+
+// unknownBatch is what a batch is taken to have before one was seen, in bytes.
+const unknownBatch = 128 << 10
+
+// OnFetchBatchRead implements kgo.HookFetchBatchRead: it learns how large batches are, as powers of two.
+func (m *member) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, batch kgo.FetchBatchMetrics) {
+	size := int64(batch.CompressedBytes) + batchHeader
+	if size <= m.largest.Load() || !m.made.Load() {
+		return
+	}
+	m.sizes.Lock()
+	defer m.sizes.Unlock()
+	if size <= m.largest.Load() {
+		return
+	}
+	m.largest.Store(1 << bits.Len64(uint64(size)))
+	m.resize()
+}
+
+// batchHeader is what a record batch has beside its records, in bytes.
+const batchHeader = 61
 
 // Leave implements Consumer.
 func (m *member) Leave(ctx context.Context) error {

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/internal/metrics"
+	"github.com/karafgo/karafgo/middleware"
+	"github.com/karafgo/karafgo/router"
+)
+
+// perFetch is how many records of one partition a fetch of the hot path has.
+const perFetch = 512
+
+// hotPaths are the ways of a record through the engine that are budgeted: from what a poll returned to the mark. The client is left out.
+var hotPaths = map[string]func(*router.Group){
+	"each":  func(g *router.Group) { g.Topic("t").Each(look) },
+	"reuse": func(g *router.Group) { g.Topic("t").Each(look).ReuseRecords() },
+	"middleware": func(g *router.Group) {
+		g.Topic("t").Each(look).Use(middleware.Log())
+	},
+	"manual": func(g *router.Group) {
+		g.Topic("t").Each(consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error { return m.Mark() })).ManualOffsets()
+	},
+	"batch": func(g *router.Group) {
+		g.Topic("t").Batch(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
+			for _, m := range b.All() {
+				looked += m.Offset
+			}
+			return nil
+		}), perFetch/4, 0)
+	},
+}
+
+var (
+	looked int64
+	look   = consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		looked += m.Offset
+		return nil
+	})
+)
+
+type noClient struct{ kafka.Consumer }
+
+// hotPath returns what takes one fetch all the way. It runs in the caller's goroutine, so that what it costs does not depend on who runs
+// when.
+func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
+	tb.Helper()
+	table, err := router.Draw(func(r *router.Router) { r.Group("g", draw) })
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
+	e := New(table, Settings{
+		Group: func(string) GroupSettings {
+			return GroupSettings{MaxPollRecords: 10_000, QueueBytes: 1 << 30, PartitionBytes: 1 << 20, CommitInterval: time.Hour}
+		},
+		Inline: []callbacks.Listener{metrics.New(nil)},
+	})
+	r := newRunner(e, table.Groups()[0])
+	r.client = noClient{}
+	tp := kafka.TopicPartition{Topic: "t", Partition: 0}
+	a := newAssignment(r, r.routes["t"], tp, 1, nil, nil)
+	a.pos, a.began, a.fetched = position{0, -1}, true, 0
+	if a.route.tracked {
+		a.tr = newTracker(position{0, -1})
+	}
+	a.state.Store(int32(stateFetching))
+	r.assigned[tp] = a
+	w := newWorker(a)
+	recs := make([]kgo.Record, perFetch)
+	value := make([]byte, 100)
+	offset := int64(0)
+	return func() {
+		list := make([]*kgo.Record, perFetch) // the client's, as the records are
+		for i := range recs {
+			recs[i] = kgo.Record{Topic: "t", Offset: offset, Value: value}
+			list[i] = &recs[i]
+			offset++
+		}
+		r.dispatch(kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{{Records: list, HighWatermark: offset}}}}}})
+		for a.pos.offset < offset && (a.tr == nil || a.tr.watermark().offset < offset) {
+			w.step()
+		}
+	}
+}
+
+// ofTheTest is what hotPath itself allocates for a fetch: the list of records, and what stands for the client's answer.
+const ofTheTest = 4
+
+type budgetOf struct {
+	Allocations  float64 `json:"allocations_per_fetch"`
+	Instructions float64 `json:"instructions_per_record"`
+}
+
+func budgets(tb testing.TB) (all map[string]budgetOf) {
+	tb.Helper()
+	data, err := os.ReadFile("testdata/budget.json")
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
+	NewWithT(tb).Expect(json.Unmarshal(data, &all)).To(Succeed())
+	return all
+}
+
+// TestBudgetOfAllocations holds the hot path to testdata/budget.json. A change that needs more says so by changing the file.
+func TestBudgetOfAllocations(t *testing.T) {
+	for name, budget := range budgets(t) {
+		fetch := hotPath(t, hotPaths[name])
+		got := testing.AllocsPerRun(200, fetch) - ofTheTest //nolint:mnd // enough that what happens once does not count
+		NewWithT(t).Expect(got).To(BeNumerically("<=", budget.Allocations), "%s: allocations per fetch of %d records", name, perFetch)
+		t.Logf("%s: %.0f allocations per fetch, the budget is %.0f", name, got, budget.Allocations)
+	}
+}
+
+// BenchmarkHotPath is what .ci/instructions counts, and what to profile.
+func BenchmarkHotPath(b *testing.B) {
+	for name, draw := range hotPaths {
+		b.Run(name, func(b *testing.B) {
+			fetch := hotPath(b, draw)
+			b.ReportAllocs()
+			for b.Loop() {
+				fetch()
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/perFetch, "ns/record")
+		})
+	}
+}
