@@ -20,7 +20,7 @@ CODE_MODULES = $(filter-out tools,$(MODULES))
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Run examples/orders on the embedded broker (ARGS="--once", ARGS="--once -o json")
@@ -66,8 +66,16 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	done
 
 .PHONY: bench
-bench: ## Measure the hot path beside raw franz-go in one interleaved run (ARGS for its flags)
+bench: ## Measure the hot path beside raw franz-go and peers, some minutes (ARGS="-works latency -brokers HOST:PORT")
 	@cd bench && go run . $(ARGS)
+
+.PHONY: bench-full
+bench-full: ## Measure every work, an hour or more, and write bench/results.json and the plots of docs
+	@cd bench && go run . -works all -out results.json -plots ../docs/plots $(ARGS)
+
+.PHONY: budget
+budget: ## Count the instructions of the hot path (valgrind) and compare with what is budgeted
+	@.ci/budget
 
 .PHONY: cover
 cover: ## Write build/cover.out and build/cover.html and print the total
