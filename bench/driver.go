@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/karafgo/karafgo/bench/internal/work"
+)
+
+// patience is how long one client may take for a work.
+const patience = 3 * time.Minute
+
+// driver builds clients and runs them.
+type driver struct {
+	o    options
+	dir  string
+	only []string
+}
+
+func newDriver(o options) (*driver, error) {
+	d := &driver{o: o}
+	if o.clients != "" {
+		d.only = append(strings.Split(o.clients, ","), raw)
+		for _, name := range d.only {
+			if !slices.ContainsFunc(contenders, func(c contender) bool { return c.Name == name }) {
+				return nil, fmt.Errorf("no client %q", name)
+			}
+		}
+	}
+	pinLast()
+	var err error
+	if d.dir, err = os.MkdirTemp("", "karafgo-bench-"); err != nil {
+		return nil, err
+	}
+	programs := map[string]bool{}
+	for _, c := range contenders {
+		if !d.has(c) || programs[c.Program] {
+			continue
+		}
+		programs[c.Program] = true
+		fmt.Fprintln(os.Stderr, "building", c.Program)
+		cmd := exec.Command("go", "build", "-o", filepath.Join(d.dir, c.Program), "./clients/"+c.Program) //nolint:gosec,noctx // our own
+		if out, err := cmd.CombinedOutput(); err != nil {
+			d.close()
+			return nil, fmt.Errorf("build %s: %w\n%s", c.Program, err, out)
+		}
+	}
+	return d, nil
+}
+
+func (d *driver) has(c contender) bool { return d.only == nil || slices.Contains(d.only, c.Name) }
+
+func (d *driver) close() { _ = os.RemoveAll(d.dir) }
+
+// result is what one client did in one round.
+type result struct {
+	client string
+	sample work.Sample
+}
+
+// measure runs all rounds of a work.
+func (d *driver) measure(w workload, gogc string) ([]row, error) {
+	s, err := setStage(w, d.o.brokers, d.o.percent)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if w.Feed > 0 {
+		defer s.feed(w.Feed)()
+	}
+	var taking []contender
+	for _, c := range contenders {
+		if d.has(c) && w.takes(c) {
+			taking = append(taking, c)
+		}
+	}
+	rounds := make([][]result, d.o.rounds)
+	failed := map[string]error{}
+	for r := range rounds {
+		for i := range taking {
+			c := taking[(i+r)%len(taking)] // nobody is always first
+			if failed[c.Name] != nil {
+				continue
+			}
+			sample, err := d.run(w, c, s, gogc)
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%s: %s fails: %v\n", w.Name, c.Name, err)
+				if c.Name == raw {
+					return nil, err
+				}
+				failed[c.Name] = err
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "%s GOGC %s round %d %-24s %s\n", w.Name, gogc, r+1, c.Name, brief(w, sample))
+			rounds[r] = append(rounds[r], result{c.Name, sample})
+		}
+	}
+	return summarise(w, gogc, taking, rounds), nil
+}
+
+// run runs one client once.
+func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sample, error) {
+	job := work.Job{
+		Variant: c.Name, Brokers: s.brokers, Topics: s.topics, Ends: s.ends,
+		Group:   fmt.Sprintf("bench-%s-%d", c.Name, time.Now().UnixNano()),
+		Handler: w.Handler, Sleep: w.Sleep, Until: w.Until, After: w.After, Count: w.Count, GroupPerTopic: w.Groups,
+	}
+	if w.Feed > 0 {
+		job.Ends = make([]int64, len(s.ends))
+	}
+	if c.Decodes {
+		job.Handler = work.Look
+	}
+	if d.o.profile == c.Name {
+		job.Profile = c.Name + ".pprof"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if w.Second {
+		member := job
+		member.Until, member.Profile = work.Partitions, ""
+		member.Count = w.Partitions + 1 // never
+		stop, err := d.member(ctx, c, member, w.Partitions, gogc)
+		if err != nil {
+			return work.Sample{}, err
+		}
+		defer stop()
+	}
+	cmd := d.command(ctx, c, job, gogc)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return work.Sample{}, fmt.Errorf("%w %s", err, lastLine(stderr.String()))
+	}
+	var sample work.Sample
+	if err := json.Unmarshal(out, &sample); err != nil {
+		return sample, fmt.Errorf("what it printed is no sample: %w", err)
+	}
+	if sample.Records == 0 {
+		return sample, errors.New("it had no records")
+	}
+	return sample, nil
+}
+
+func (d *driver) command(ctx context.Context, c contender, job work.Job, gogc string) *exec.Cmd {
+	arg, _ := json.Marshal(job)                                                   //nolint:errchkjson // these types cannot fail
+	cmd := exec.CommandContext(ctx, filepath.Join(d.dir, c.Program), string(arg)) //nolint:gosec // our own
+	cmd.Env = append(os.Environ(), "GOGC="+gogc)
+	return cmd
+}
+
+// member starts a client that is in the group before, and returns when it has had records of all partitions.
+func (d *driver) member(ctx context.Context, c contender, job work.Job, partitions int, gogc string) (stop func(), err error) {
+	job.Announce = partitions
+	cmd := d.command(ctx, c, job, gogc)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	var announced [1]byte
+	if _, err := stdout.Read(announced[:]); err != nil {
+		stop()
+		return nil, fmt.Errorf("the first member: %w", err)
+	}
+	return stop, nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}

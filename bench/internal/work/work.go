@@ -1,0 +1,69 @@
+// Package work says what clients are asked to do, and what they say of it.
+package work
+
+import "time"
+
+// Handlers of records.
+const (
+	Look    = "look"    // looks at the length of the value and at the offset
+	JSON    = "json"    // decodes the value into an Order
+	Sleep   = "sleep"   // sleeps
+	Latency = "latency" // takes the time since the record was produced, which the value begins with
+)
+
+// When a client ends.
+const (
+	AtEnd      = "end"        // after the last of the records that were there
+	AfterSleep = "after"      // After has passed since its first record
+	AfterCount = "count"      // it has had Count records
+	Partitions = "partitions" // it has had records of Count partitions
+)
+
+// Job is what a client process is asked to do, in JSON, as its argument.
+type Job struct {
+	Variant string        `json:"variant"`
+	Brokers []string      `json:"brokers"`
+	Topics  []string      `json:"topics"`
+	Group   string        `json:"group"`
+	Ends    []int64       `json:"ends"` // of the partitions of every topic
+	Handler string        `json:"handler"`
+	Sleep   time.Duration `json:"sleep"`
+	Until   string        `json:"until"`
+	After   time.Duration `json:"after"`
+	Count   int           `json:"count"`
+	Profile string        `json:"profile,omitempty"`
+	// GroupPerTopic makes a group for every topic, named by Group and its number.
+	GroupPerTopic bool `json:"group_per_topic"`
+	// Announce writes a byte to standard output when the client has had records of so many partitions.
+	Announce int `json:"announce"`
+}
+
+// Sample is what a client process says, in JSON, on its standard output.
+type Sample struct {
+	Records    int64         `json:"records"`
+	First      time.Duration `json:"first"`      // from the start of the process to the first record
+	Span       time.Duration `json:"span"`       // from the first record to the last
+	Close      time.Duration `json:"close"`      // from the last record to the end of a clean close
+	CPU        time.Duration `json:"cpu"`        // user and system time from before the client was made until it was closed
+	IdleCPU    time.Duration `json:"idle_cpu"`   // the same between the last preloaded record and the close
+	IdleSpan   time.Duration `json:"idle_span"`  // how long that was
+	Mallocs    uint64        `json:"mallocs"`    // of the Go heap
+	RSS        float64       `json:"rss_mib"`    // at its peak
+	Latencies  []float64     `json:"latencies"`  // milliseconds, in the order taken
+	Checksum   int64         `json:"checksum"`   // keeps the compiler from leaving the work out
+	Partitions int           `json:"partitions"` // how many it had records of
+}
+
+// Order is what JSON decodes.
+type Order struct {
+	ID       string  `json:"id"`
+	Customer string  `json:"customer"`
+	Amount   float64 `json:"amount"`
+	Lines    []Line  `json:"lines"`
+}
+
+// Line of an Order.
+type Line struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"time"
+
+	"github.com/karafgo/karafgo/bench/internal/work"
+)
+
+// raw is what all others are compared with.
+const raw = "raw-kgo"
+
+// ours is the program whose clients are karafgo.
+const ours = "karafgo"
+
+// contender is a client: a variant of a program under clients.
+type contender struct {
+	Name    string
+	Program string
+	Decodes bool // leaves the decoding of JSON to what it measures
+	Grows   bool // takes part in works about growth
+}
+
+var contenders = []contender{
+	{Name: raw, Program: "kgo", Grows: true},
+	{Name: "raw-kgo-partitions", Program: "kgo"},
+	{Name: "karafgo-each", Program: ours, Grows: true},
+	{Name: "karafgo-each-middleware", Program: ours},
+	{Name: "karafgo-each-reuse", Program: ours},
+	{Name: "karafgo-batch", Program: ours, Grows: true},
+	{Name: "karafgo-typed", Program: ours, Decodes: true},
+	{Name: "sarama", Program: "sarama"},
+	{Name: "kafka-go", Program: "segmentio"},
+	{Name: "goka", Program: "goka"},
+	{Name: "confluent", Program: "confluent"},
+	{Name: "confluent-backoff-10ms", Program: "confluent"},
+	{Name: "watermill", Program: "watermill"},
+}
+
+// judge is the measurement that a work is about.
+type judge string
+
+const (
+	judgeCPU       judge = ""
+	judgeSpeed     judge = "throughput"
+	judgeLatency   judge = "latency"
+	judgeIdle      judge = "idle"
+	judgeRebalance judge = "rebalance"
+	judgeRSS       judge = "rss"
+)
+
+// workload is what clients are measured with.
+type workload struct {
+	Name, About string
+	Topics      int
+	Partitions  int
+	Records     int // of all topics
+	Size        int // of values, in bytes
+	Headers     int
+	Zstd        bool
+	Orders      bool // values are JSON
+	Groups      bool // every topic has a group of its own, in the same process
+
+	Handler string
+	Sleep   time.Duration
+	Until   string
+	After   time.Duration
+	Count   int
+
+	Feed   time.Duration // a record in every partition, again and again
+	Second bool          // another process of the same client is in the group before
+	Growth bool          // measured with those that grow
+	Judge  judge         // what it is about
+}
+
+const (
+	million = 1_000_000
+	six     = 6
+	hundred = 100
+)
+
+var works = []workload{
+	{
+		Name: "noop-100b", About: "100-byte records, 6 partitions, a handler that looks at them",
+		Partitions: six, Records: 2 * million, Size: 100, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "noop-1k", About: "1 KiB records, 6 partitions",
+		Partitions: six, Records: million / 2, Size: 1024, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "noop-100b-zstd", About: "100-byte records in zstd batches, 6 partitions",
+		Partitions: six, Records: million, Size: 100, Zstd: true, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "noop-100b-1p", About: "100-byte records, 1 partition",
+		Partitions: 1, Records: 2 * million, Size: 100, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "noop-100b-100p", About: "100-byte records, 100 partitions",
+		Partitions: hundred, Records: 2 * million, Size: 100, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "json", About: "orders of about 200 bytes of JSON, decoded by encoding/json, 6 partitions",
+		Partitions: six, Records: 200_000, Orders: true, Handler: work.JSON, Until: work.AtEnd,
+	},
+	{
+		Name: "sleep-2ms", About: "a handler that waits 2 ms, 6 partitions",
+		Partitions: six, Records: 1800, Size: 100, Handler: work.Sleep, Sleep: 2 * time.Millisecond, Until: work.AtEnd, Judge: judgeSpeed,
+	},
+	{
+		Name: string(judgeLatency), About: "a record every 10 ms into an idle topic: from its production to its handler",
+		Partitions: 1, Size: 100, Handler: work.Latency, Until: work.AfterCount, Count: 400,
+		Feed: 10 * time.Millisecond, Judge: judgeLatency,
+	},
+	{
+		Name: "idle-100p", About: "100 idle partitions for 10 s",
+		Partitions: hundred, Records: hundred, Size: 100, Handler: work.Look, Until: work.AfterSleep, After: 10 * time.Second,
+		Judge: judgeIdle,
+	},
+	{
+		Name: "rebalance-100p", About: "a second member joins a group with 100 partitions: until it has had records of its 50",
+		Partitions: hundred, Records: hundred, Size: 100, Handler: work.Look, Until: work.Partitions, Count: hundred / 2,
+		Feed: 50 * time.Millisecond, Second: true, Judge: judgeRebalance,
+	},
+	{
+		Name: "backlog-1g", About: "1 GiB of 1 KiB records before a handler that waits 1 ms, for 5 s: memory",
+		Partitions: six, Records: million, Size: 1024, Handler: work.Sleep, Sleep: time.Millisecond,
+		Until: work.AfterSleep, After: 5 * time.Second, Judge: judgeRSS,
+	},
+	growing("records-250k", func(w *workload) { w.Records = million / 4 }),
+	growing("records-1m", func(*workload) {}),
+	growing("records-4m", func(w *workload) { w.Records = 4 * million }),
+	growing("partitions-1", func(w *workload) { w.Partitions = 1 }),
+	growing("partitions-10", func(w *workload) { w.Partitions = 10 }),
+	growing("partitions-100", func(w *workload) { w.Partitions = hundred }),
+	growing("partitions-1000", func(w *workload) { w.Partitions = 10 * hundred }),
+	growing("topics-1", func(w *workload) { w.Topics, w.Partitions = 1, 2 }),
+	growing("topics-10", func(w *workload) { w.Topics, w.Partitions = 10, 2 }),
+	growing("topics-100", func(w *workload) { w.Topics, w.Partitions = hundred, 2 }),
+	growing("topics-500", func(w *workload) { w.Topics, w.Partitions = 5*hundred, 2 }),
+	growing("groups-1", func(w *workload) { w.Topics, w.Partitions, w.Groups = 1, 2, true }),
+	growing("groups-10", func(w *workload) { w.Topics, w.Partitions, w.Groups = 10, 2, true }),
+	growing("groups-50", func(w *workload) { w.Topics, w.Partitions, w.Groups = hundred/2, 2, true }),
+	growing("headers-0", func(*workload) {}),
+	growing("headers-1", func(w *workload) { w.Headers = 1 }),
+	growing("headers-5", func(w *workload) { w.Headers = 5 }),
+	growing("headers-20", func(w *workload) { w.Headers = 20 }),
+}
+
+func growing(name string, change func(*workload)) workload {
+	w := workload{
+		Name: name, About: "how cost grows: 100-byte records", Partitions: six, Records: million, Size: 100,
+		Handler: work.Look, Until: work.AtEnd, Growth: true,
+	}
+	change(&w)
+	return w
+}
+
+// takes reports whether the work is measured with a client.
+func (w workload) takes(c contender) bool {
+	switch {
+	case w.Growth:
+		return c.Grows
+	case c.Name == "karafgo-typed":
+		return w.Orders
+	case c.Name == "karafgo-each-reuse", c.Name == "karafgo-each-middleware":
+		return w.Judge == judgeCPU && !w.Orders
+	}
+	return true
+}
