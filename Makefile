@@ -1,5 +1,5 @@
 # Everything here needs Go and the usual POSIX tools; `race` also needs a C compiler, as Go's race detector does.
-# The linter is built from tools/go.mod on first use.
+# The linter is built from tools/lint/go.mod on first use.
 
 # What you may set on the command line: make test TESTFLAGS=-v, make fuzz FUZZTIME=1m, make demo ARGS=--once
 ARGS      ?=
@@ -11,16 +11,19 @@ BUILD     ?= build
 VIRTUAL_PKGS ?= ./internal/engine/... $(if $(wildcard testkit),./testkit/...)
 VIRTUAL       = -tags synctests -run '^TestVirtual' $(VIRTUAL_PKGS)
 
-LINT         = go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+# Packages whose tests take the cluster that KARAFGO_TEST_BROKERS names.
+KAFKA_PKGS  ?= ./internal/engine ./testkit ./examples/...
+
+LINT         = go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Every module of the repository, and those that hold Go code of their own.
-MODULES      = . tools $(if $(wildcard bench/go.mod),bench)
-CODE_MODULES = $(filter-out tools,$(MODULES))
+MODULES      = . tools/lint $(if $(wildcard bench/go.mod),bench)
+CODE_MODULES = $(filter-out tools/lint,$(MODULES))
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Run examples/orders on the embedded broker (ARGS="--once", ARGS="--once -o json")
@@ -72,6 +75,19 @@ bench: ## Measure the hot path beside raw franz-go and peers, some minutes (ARGS
 .PHONY: bench-full
 bench-full: ## Measure every work, an hour or more, and write bench/results.json and the plots of docs
 	@cd bench && go run . -works all -out results.json -plots ../docs/plots $(ARGS)
+
+.PHONY: kafka
+kafka: ## Run Apache Kafka (Java, Maven) until Ctrl-C: one broker (ARGS="-tls -user ada:secret -acls")
+	@go run ./tools/kafka/run $(ARGS)
+
+.PHONY: kafka-3
+kafka-3: ## The same with three brokers
+	@go run ./tools/kafka/run -brokers 3 $(ARGS)
+
+.PHONY: test-kafka
+test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time
+	go run ./tools/kafka/run -brokers 3 -config log.message.timestamp.after.max.ms=9223372036854775807 \
+		-- go test -count=1 -p 1 -parallel 1 -timeout 25m $(TESTFLAGS) $(KAFKA_PKGS)
 
 .PHONY: budget
 budget: ## Count the instructions of the hot path (valgrind) and compare with what is budgeted

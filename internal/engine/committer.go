@@ -96,6 +96,7 @@ func (c *committer) stop(ctx context.Context) {
 // commit stores what is done of the given assignments.
 func (c *committer) commit(ctx context.Context, as []*assignment) error {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.handled.Store(0)
 	due := kafka.Offsets{}
 	for _, a := range as {
@@ -103,26 +104,21 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
 		}
 	}
-	events, err := c.send(ctx, due, as)
-	c.mu.Unlock()
-	c.r.emitAll(events)
-	return err
+	return c.send(ctx, due, as)
 }
 
 // commitAndSeal stores what is done of the given assignments and closes them: no mark and no result counts after it. Without
 // store, nothing is committed.
 func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store bool) error {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.seal(); ok && store {
 			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
 		}
 	}
-	events, err := c.send(ctx, due, as)
-	c.mu.Unlock()
-	c.r.emitAll(events)
-	return err
+	return c.send(ctx, due, as)
 }
 
 // commitThrough returns when the broker has the offset.
@@ -145,10 +141,11 @@ func (c *committer) commitThrough(ctx context.Context, a *assignment, offset int
 	}
 }
 
-// send is called with the lock held.
-func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignment) (events []callbacks.Event, err error) {
+// send is called with the lock held, and tells with it: events come in the order of the commits, and before anybody can find the offset
+// stored.
+func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignment) error {
 	if len(due) == 0 {
-		return nil, nil
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -164,12 +161,12 @@ func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignmen
 			why = failed[a.tp]
 		}
 		if why == nil {
+			c.r.emit(callbacks.Committed{Where: a.where(), Offset: at.Offset})
 			a.stored(at.Offset)
-			events = append(events, callbacks.Committed{Where: a.where(), Offset: at.Offset})
 			continue
 		}
 		errs = append(errs, why)
-		events = append(events, callbacks.CommitFailed{Where: a.where(), Offset: at.Offset, Err: why})
+		c.r.emit(callbacks.CommitFailed{Where: a.where(), Offset: at.Offset, Err: why})
 	}
 	for _, e := range errs {
 		if errors.Is(e, kerr.FencedInstanceID) {
@@ -178,7 +175,7 @@ func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignmen
 		}
 	}
 	if len(errs) == 0 {
-		return events, nil
+		return nil
 	}
-	return events, errs[0]
+	return errs[0]
 }

@@ -77,12 +77,6 @@ func (e *Engine) emit(ev callbacks.Event) {
 
 func (r *runner) emit(ev callbacks.Event) { r.e.emit(ev) }
 
-func (r *runner) emitAll(evs []callbacks.Event) {
-	for _, ev := range evs {
-		r.e.emit(ev)
-	}
-}
-
 // hook runs user code that takes part in the life of a group: bounded in time, its panic contained.
 func (r *runner) hook(name string, fn func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(r.e.base, hookTimeout)

@@ -211,7 +211,7 @@ func TestF28_LeaderChangeMidFetch(t *testing.T) {
 	const rounds, n = 6, 200
 	for i := range rounds {
 		c.produce("a", 0, n)
-		NewWithT(t).Expect(c.MoveTopicPartition("a", 0, (c.LeaderFor("a", 0)+1)%3)).To(Succeed())
+		NewWithT(t).Expect(c.fake().MoveTopicPartition("a", 0, (c.fake().LeaderFor("a", 0)+1)%3)).To(Succeed())
 		j.awaitRecords(t, (i+1)*n)
 	}
 	p.stop()
@@ -228,7 +228,7 @@ func TestF29_CoordinatorMovesAndLoads(t *testing.T) {
 	c.produce("a", 0, 100)
 	j.awaitRecords(t, 100)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "a", Err: kerr.CoordinatorLoadInProgress, Count: 3})
-	c.RehashCoordinators()
+	c.fake().RehashCoordinators()
 	c.produce("a", 1, 100)
 	j.awaitRecords(t, 200)
 	g := NewWithT(t)

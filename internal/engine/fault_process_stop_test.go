@@ -161,20 +161,21 @@ func TestF83_StopWithTheClusterGone(t *testing.T) {
 		c.produce("a", 0, 10)
 		p := c.run(t, each("a", newJournal().handler("m")), withConfig(func(cfg *config.Config) { cfg.Commit.Interval = time.Hour }))
 		await(t, p.events, 1, func(e callbacks.Handled) bool { return e.Last == 9 })
-		c.Close()
+		c.fake().Close()
 		p.stop()
 		NewWithT(t).Expect(of[callbacks.CommitFailed](p.events)).NotTo(BeEmpty(), "told")
 	})
 	t.Run("to send", func(t *testing.T) {
 		t.Parallel()
 		c := newCluster(t)
+		fake := c.fake()
 		c.topic("a", 1)
 		c.topic("answers", 1)
 		c.produce("a", 0, 10)
 		j := newJournal()
 		var once sync.Once
 		p := c.run(t, answering(false, false, j, func(*consumer.Message) error {
-			once.Do(c.Close)
+			once.Do(fake.Close)
 			return nil
 		}), withSettings(func(s *engine.Settings) { s.Drain, s.Grace = 50*time.Millisecond, 50*time.Millisecond }))
 		j.awaitRecords(t, 1)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -26,6 +27,9 @@ func TestF59_MemoryIsBounded(t *testing.T) {
 	const parts, perPart, size = 50, 40, 100 << 10 // 200 MB
 	c.topic("a", parts)
 	value := make([]byte, size)
+	for i := range value { // what is compressed would take more memory than it takes of a fetch
+		value[i] = byte(rand.IntN(256))
+	}
 	for p := range int32(parts) {
 		recs := make([]*kgo.Record, perPart)
 		for i := range recs {
@@ -191,7 +195,7 @@ func TestF83_StopInEveryState(t *testing.T) {
 		j := newJournal()
 		p := c.run(t, each("a", j.handler("m")))
 		j.awaitRecords(t, 3)
-		c.Close()
+		c.fake().Close()
 		p.kill()
 	})
 	t.Run("boot", func(t *testing.T) {
@@ -200,7 +204,7 @@ func TestF83_StopInEveryState(t *testing.T) {
 		c.topic("a", 1)
 		p := c.prepare(t, each("a", failing))
 		ctx, cancel := context.WithCancel(t.Context())
-		c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake().ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
 			cancel()
 			return nil, nil, false //nolint:nilnil // not handled here
 		})

@@ -179,7 +179,7 @@ func TestF29_CoordinatorMovesOverAndOver(t *testing.T) {
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "a", Count: 1, Err: []*kerr.Error{
 			kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress,
 		}[i%3]})
-		c.RehashCoordinators()
+		c.fake().RehashCoordinators()
 		for part := range int32(parts) {
 			c.produce("a", part, n)
 		}

@@ -35,7 +35,7 @@ func secured(t *testing.T) (c *cluster, asAda option, admin *kadm.Client) {
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(cl.Close)
 	admin = kadm.NewClient(cl)
-	return &cluster{Cluster: fake, t: t, g: g, admin: admin, cl: cl}, withConfig(func(cfg *config.Config) {
+	return &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: admin, cl: cl}, withConfig(func(cfg *config.Config) {
 		cfg.Kafka.SASL = config.SASL{Mechanism: config.Plain, Username: "ada", Password: "ada"}
 	}), admin
 }

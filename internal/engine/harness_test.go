@@ -3,7 +3,9 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,9 +24,13 @@ import (
 	"github.com/karafgo/karafgo/router"
 )
 
-// cluster is an embedded broker with a client for the test's own questions.
+// testBrokers is the environment variable that names a cluster to run the suite on, one test at a time (-parallel 1).
+const testBrokers = "KARAFGO_TEST_BROKERS"
+
+// cluster is the embedded broker, or the cluster that the environment names, with a client for the test's own questions.
 type cluster struct {
-	*kfake.Cluster
+	addrs    []string
+	embedded *kfake.Cluster // nil on another cluster
 
 	t     *testing.T
 	g     *WithT
@@ -34,6 +40,9 @@ type cluster struct {
 
 func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
+	if named := os.Getenv(testBrokers); named != "" && len(opts) == 0 {
+		return realCluster(t, strings.Split(named, ","))
+	}
 	g := NewWithT(t)
 	fake, err := kfake.NewCluster(append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
@@ -45,8 +54,49 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50*time.Millisecond))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(cl.Close)
-	return &cluster{Cluster: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
+	return &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
 }
+
+// realCluster leaves the cluster as it was: without topics and without groups.
+func realCluster(t *testing.T, addrs []string) *cluster {
+	t.Helper()
+	g := NewWithT(t)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50*time.Millisecond))
+	g.Expect(err).NotTo(HaveOccurred())
+	c := &cluster{addrs: addrs, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
+	admin := c.admin // a test may replace its own
+	t.Cleanup(func() {
+		defer cl.Close()
+		ctx := context.WithoutCancel(t.Context())
+		g.Eventually(func(g Gomega) { // a group is not empty until its members have left
+			groups, err := admin.ListGroups(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			gone, err := admin.DeleteGroups(ctx, groups.Groups()...)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(gone.Error()).NotTo(HaveOccurred())
+			topics, err := admin.ListTopics(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			_, err = admin.DeleteTopics(ctx, topics.Names()...)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(topics).To(BeEmpty())
+		}, patience).Should(Succeed())
+	})
+	return c
+}
+
+// ListenAddrs are the addresses that clients begin with.
+func (c *cluster) ListenAddrs() []string { return c.addrs }
+
+// fake is the embedded broker, for what is injected into it.
+func (c *cluster) fake() *kfake.Cluster {
+	c.t.Helper()
+	if c.embedded == nil {
+		c.t.Skip("its fault is injected into the embedded broker")
+	}
+	return c.embedded
+}
+
+func (c *cluster) Fault(f kfake.Fault) *kfake.FaultHandle { return c.fake().Fault(f) }
 
 // answerEpochs works around a fault of the fake broker: after a leader move with nothing appended since,
 // OffsetForLeaderEpoch answers -1, which the
@@ -76,8 +126,16 @@ func answerEpochs(fake *kfake.Cluster) {
 // topic creates a topic.
 func (c *cluster) topic(name string, partitions int32) {
 	c.t.Helper()
-	_, err := c.admin.CreateTopic(c.t.Context(), partitions, 1, nil, name)
-	c.g.Expect(err).NotTo(HaveOccurred())
+	c.g.Eventually(func() error { // one that was deleted may be in the way for a moment
+		_, err := c.admin.CreateTopic(c.t.Context(), partitions, -1, nil, name)
+		return err
+	}, patience).Should(Succeed())
+	c.g.Eventually(func(g Gomega) { // and it takes a moment to be there
+		topics, err := c.admin.ListTopics(c.t.Context(), name)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(topics.Error()).NotTo(HaveOccurred())
+		g.Expect(topics[name].Partitions).To(HaveLen(int(partitions)))
+	}, patience).Should(Succeed())
 }
 
 // produce writes n records with values "0", "1", ... and keys "k<n>" to a partition, and waits until they are acknowledged.

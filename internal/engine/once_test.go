@@ -210,7 +210,7 @@ func (u unconfirmedConsumer) Commit(ctx context.Context, o kafka.Offsets) (map[k
 	return failed, err
 }
 
-func TestF36_AtMostOnceHandsNothingOverTwiceAfterAKill(t *testing.T) {
+func TestAtMostOnceHandsNothingOverTwiceAfterAKill(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.topic("a", 1)

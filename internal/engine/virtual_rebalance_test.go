@@ -365,6 +365,6 @@ func virtuallyDialed(t *testing.T, test func(t *testing.T, c *cluster, dial kafk
 		cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.Dialer(network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		g.Expect(err).NotTo(HaveOccurred())
 		defer cl.Close()
-		test(t, &cluster{Cluster: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}, network.DialContext)
+		test(t, &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}, network.DialContext)
 	})
 }

@@ -35,7 +35,7 @@ func virtually(t *testing.T, test func(t *testing.T, c *cluster, connect option)
 		cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.Dialer(network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		g.Expect(err).NotTo(HaveOccurred())
 		defer cl.Close()
-		c := &cluster{Cluster: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
+		c := &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
 		test(t, c, withConnector(func(k *kafka.Cluster) kafka.Connector { return k.WithDialer(network.DialContext) }))
 	})
 }

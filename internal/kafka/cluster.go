@@ -68,7 +68,7 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 	}
 	gc := c.cfg.ForGroup(g.ID)
 	m := &member{group: g.ID, cb: cb, answer: answerBytes(gc.Fetch), most: int64(gc.Fetch.MaxPartitionBytes)}
-	m.read = map[TopicPartition]Committed{}
+	m.read, m.instance = map[TopicPartition]Committed{}, gc.Group.InstanceID
 	opts = append(opts, c.consumerOptions(g, gc)...)
 	if g.Reuse {
 		opts = append(opts, kgo.WithPools(&pool{}))
@@ -96,11 +96,13 @@ func (c *Cluster) Consumer(g Group, cb Callbacks) (Consumer, error) { //nolint:i
 type member struct {
 	*kgo.Client
 
-	admin  *kadm.Client
-	group  string
-	cb     Callbacks
-	answer int64
-	cancel context.CancelFunc
+	admin *kadm.Client
+	group string
+	// instance is group.instance_id; empty when the member is not static.
+	instance string
+	cb       Callbacks
+	answer   int64
+	cancel   context.CancelFunc
 
 	sizes   sync.Mutex
 	made    atomic.Bool  // Client is set
@@ -316,10 +318,28 @@ const batchHeader = 61
 
 // Leave implements Consumer.
 func (m *member) Leave(ctx context.Context) error {
-	if err := m.LeaveGroupContext(ctx); err != nil {
+	id, _ := m.GroupMetadata()
+	err := m.LeaveGroupContext(ctx)
+	if errors.Is(err, kerr.InvalidRequest) && m.instance != "" {
+		err = m.leaveStatic(ctx, id)
+	}
+	if err != nil {
 		return fmt.Errorf("leave group: %w", err)
 	}
 	return nil
+}
+
+// leaveStatic says what kgo 1.22 leaves out: a static member of the protocol of KIP-848 goes, to come back, by its instance id. Without it
+// the broker refuses, and refuses the next process of that instance too until the session has expired.
+func (m *member) leaveStatic(ctx context.Context, id string) error {
+	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	req.Group, req.MemberID, req.InstanceID = m.group, id, &m.instance
+	req.MemberEpoch = -2 // static, for a while
+	resp, err := req.RequestWith(ctx, m.Client)
+	if err != nil {
+		return err //nolint:wrapcheck // by the caller
+	}
+	return kerr.ErrorForCode(resp.ErrorCode) //nolint:wrapcheck // as above
 }
 
 // Close implements Consumer. A join that the broker holds, for as long as other members take to rejoin, would hold it up too: kgo

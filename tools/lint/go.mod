@@ -1,8 +1,8 @@
 // The project's tools, apart from the framework's own go.mod: whoever imports the framework would
 // otherwise inherit the dependency graph of a linter. Run one from the root of the checkout by
 //
-//	go tool -modfile=tools/go.mod golangci-lint run
-module github.com/karafgo/karafgo/tools
+//	go tool -modfile=tools/lint/go.mod golangci-lint run
+module github.com/karafgo/karafgo/tools/lint
 
 go 1.26.0
 
