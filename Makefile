@@ -44,9 +44,9 @@ race: ## Run the same tests under the race detector
 	go test -race $(TESTFLAGS) $(VIRTUAL)
 
 .PHONY: vet
-vet: ## Run go vet with and without the build tag of the tests in virtual time
+vet: ## Run go vet with and without the build tags of the tests
 	@set -e; for module in $(CODE_MODULES); do \
-		(cd $$module && set -x && go vet ./... && go vet -tags synctests ./...); \
+		(cd $$module && set -x && go vet ./... && go vet -tags synctests,apache ./...); \
 	done
 
 .PHONY: lint
@@ -87,7 +87,11 @@ kafka-3: ## The same with three brokers
 .PHONY: test-kafka
 test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time
 	go run ./tools/kafka/run -brokers 3 -config log.message.timestamp.after.max.ms=9223372036854775807 \
-		-- go test -count=1 -p 1 -parallel 1 -timeout 25m $(TESTFLAGS) $(KAFKA_PKGS)
+		-- go test -count=1 -tags apache -p 1 -parallel 1 -timeout 25m $(TESTFLAGS) $(KAFKA_PKGS)
+
+.PHONY: ledger
+ledger: ## Check that nothing is lost under faults (ARGS="-broker kafka -duration 10m -seed 7")
+	@go build -o $(BUILD)/ledger ./tools/ledger && $(BUILD)/ledger $(ARGS)
 
 .PHONY: budget
 budget: ## Count the instructions of the hot path (valgrind) and compare with what is budgeted

@@ -22,7 +22,7 @@ type Broker struct {
 	id  int
 	dir string
 
-	plain, front, tls, sasl, controller string
+	plain, front, tls, sasl, internal, controller string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -37,7 +37,7 @@ func (b *Broker) Addr() string { return b.front }
 
 // place finds addresses.
 func (b *Broker) place() (err error) {
-	for _, address := range []*string{&b.plain, &b.controller, &b.tls, &b.sasl} {
+	for _, address := range []*string{&b.plain, &b.internal, &b.controller, &b.tls, &b.sasl} {
 		if *address, err = freeAddress(); err != nil {
 			return err
 		}
@@ -62,15 +62,15 @@ func (b *Broker) config() (string, error) {
 	for _, other := range b.c.brokers {
 		voters = append(voters, fmt.Sprintf("%d@%s", other.id, other.controller))
 	}
-	listeners := []string{"PLAINTEXT://" + b.plain, "CONTROLLER://" + b.controller}
-	advertised := []string{"PLAINTEXT://" + b.front}
-	protocols := []string{"PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT"}
+	listeners := []string{"PLAINTEXT://" + b.plain, "INTERNAL://" + b.internal, "CONTROLLER://" + b.controller}
+	advertised := []string{"PLAINTEXT://" + b.front, "INTERNAL://" + b.internal}
+	protocols := []string{"PLAINTEXT:PLAINTEXT", "INTERNAL:PLAINTEXT", "CONTROLLER:PLAINTEXT"}
 	p := [][2]string{
 		{"process.roles", "broker,controller"},
 		{"node.id", strconv.Itoa(b.id)},
 		{"controller.quorum.voters", strings.Join(voters, ",")},
 		{"controller.listener.names", "CONTROLLER"},
-		{"inter.broker.listener.name", "PLAINTEXT"},
+		{"inter.broker.listener.name", "INTERNAL"},
 		{"log.dirs", filepath.Join(b.dir, "data")},
 		{"offsets.topic.replication.factor", copies},
 		{"offsets.topic.num.partitions", "5"},

@@ -41,7 +41,7 @@ func jars(ctx context.Context) (string, error) {
 	cmd := exec.CommandContext(ctx, "mvn", args...) //nolint:gosec // our own
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("fetch Apache Kafka from Maven Central: %w (is Maven installed, and does it reach the repository?)\n%s", err, out)
+		return "", fmt.Errorf("fetch Apache Kafka from Maven Central: %w (is Maven installed, and does it reach it?)\n%s", err, out)
 	}
 	if err := os.Rename(fetched, dir); err != nil {
 		if _, there := os.Stat(dir); there == nil {

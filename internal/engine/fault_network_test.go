@@ -1,0 +1,133 @@
+package engine_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/internal/config"
+	"github.com/karafgo/karafgo/tools/proxy"
+)
+
+// behindProxies is a cluster whose brokers are reached through proxies.
+func behindProxies(t *testing.T) (*cluster, []*proxy.Proxy) {
+	t.Helper()
+	var mu sync.Mutex
+	var proxies []*proxy.Proxy
+	c := newCluster(t, kfake.NumBrokers(2), kfake.ListenFn(func(network, address string) (net.Listener, error) {
+		l, err := (&net.ListenConfig{}).Listen(context.WithoutCancel(t.Context()), network, address)
+		if err != nil {
+			return nil, err
+		}
+		p, err := proxy.New(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(p.Close)
+		mu.Lock()
+		defer mu.Unlock()
+		proxies = append(proxies, p)
+		told, err := net.ResolveTCPAddr("tcp", p.Addr())
+		return fronted{l, told}, err
+	}))
+	return c, proxies
+}
+
+// fronted is a listener that tells clients another address.
+type fronted struct {
+	net.Listener
+
+	told net.Addr
+}
+
+func (f fronted) Addr() net.Addr { return f.told }
+
+func TestF32_BlackHoleForLongerThanASession(t *testing.T) {
+	t.Parallel()
+	c, proxies := behindProxies(t)
+	c.topic("a", 4)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) {
+		cfg.Group.SessionTimeout, cfg.Group.HeartbeatInterval, cfg.Kafka.RequestTimeout = time.Second, 100*time.Millisecond, time.Second
+	}))
+	await[callbacks.Positioned](t, p.events, 4)
+	for id := range int32(4) {
+		c.produce("a", id, 100)
+	}
+	j.awaitRecords(t, 400)
+	for _, p := range proxies {
+		p.Swallow()
+	}
+	await(t, p.events, 4, func(e callbacks.Revoked) bool { return e.Lost })
+	for _, p := range proxies {
+		p.Heal()
+	}
+	await[callbacks.Positioned](t, p.events, 8)
+	for id := range int32(4) {
+		c.produce("a", id, 100)
+	}
+	g := NewWithT(t)
+	for id := range int32(4) {
+		j.await(t, "the last record", func(j *journal) bool { at := j.offsets("a", id); return at[len(at)-1] == 199 })
+		next := int64(0)
+		for _, at := range j.offsets("a", id) {
+			g.Expect(at).To(BeNumerically("<=", next), "nothing is left out")
+			next = max(next, at+1)
+		}
+	}
+	p.stop()
+}
+
+func TestF34_SlowNetwork(t *testing.T) {
+	t.Parallel()
+	c, proxies := behindProxies(t)
+	c.topic("a", 2)
+	c.produce("a", 0, 100)
+	c.produce("a", 1, 100)
+	for i, p := range proxies {
+		p.Delay(time.Duration(50+100*i) * time.Millisecond)
+	}
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")))
+	j.awaitRecords(t, 200)
+	p.stop()
+	g := NewWithT(t)
+	g.Expect(of[callbacks.Revoked](p.events)).To(HaveLen(2), "by the stop alone")
+	g.Expect(of[callbacks.FetchFailed](p.events)).To(BeEmpty())
+	g.Expect(of[callbacks.CommitFailed](p.events)).To(BeEmpty())
+	for id := range int32(2) {
+		g.Expect(j.offsets("a", id)).To(Equal(sequence(100)))
+		g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(100))
+	}
+}
+
+func TestF35_ConnectionsAreResetOverAndOver(t *testing.T) {
+	t.Parallel()
+	c, proxies := behindProxies(t)
+	c.topic("a", 4)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")))
+	await[callbacks.Positioned](t, p.events, 4)
+	const rounds, n = 10, 50
+	for round := range rounds {
+		for id := range int32(4) {
+			c.produce("a", id, n)
+		}
+		for _, p := range proxies {
+			p.Reset()
+		}
+		j.awaitRecords(t, (round+1)*4*n)
+	}
+	p.stop()
+	g := NewWithT(t)
+	for id := range int32(4) {
+		g.Expect(j.offsets("a", id)).To(Equal(sequence(rounds*n)), "each once, in order")
+	}
+	g.Expect(of(p.events, func(e callbacks.Revoked) bool { return e.Lost })).To(BeEmpty(), "a connection is not a session")
+}

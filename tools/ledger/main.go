@@ -1,0 +1,152 @@
+// Command ledger is the long check of what karafgo promises. A producer writes numbered records, consumer processes write down what they
+// have handled, and a nemesis starts, stops, kills and freezes processes and brokers, moves leaders, adds partitions and disturbs the
+// network. At the end the books are compared: nothing lost, nothing out of order, nothing committed that was not done.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	topic = "ledger"
+	group = "ledger"
+)
+
+// options of a run.
+type options struct {
+	broker     string
+	brokers    int
+	duration   time.Duration
+	seed       uint64
+	members    int
+	partitions int
+	rate       int
+	dir        string
+	faults     string
+	patience   time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "produce":
+			return produce(ctx, os.Args[2:])
+		case "consume":
+			return consume(ctx, os.Args[2:])
+		}
+	}
+	var o options
+	flag.StringVar(&o.broker, "broker", "kfake", "kfake: the embedded broker; kafka: Apache Kafka, which needs Java and Maven")
+	flag.IntVar(&o.brokers, "brokers", 3, "how many brokers")
+	flag.DurationVar(&o.duration, "duration", time.Minute, "how long the nemesis is about")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what the nemesis does depends on it; it is printed")
+	flag.IntVar(&o.members, "members", 6, "the most consumer processes at a time, 3 to 12")
+	flag.IntVar(&o.partitions, "partitions", 12, "partitions at the beginning")
+	flag.IntVar(&o.rate, "rate", 1000, "records per second")
+	flag.StringVar(&o.dir, "dir", "", "keep the journals in this folder; empty for a temporary one, which is removed when the books agree")
+	flag.StringVar(&o.faults, "faults", "", "only these, separated by commas: "+strings.Join(faultNames(), ", "))
+	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long the group may take to be done after the last fault")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flag.Arg(0))
+	}
+	if o.members < least || o.members > 12 {
+		return errors.New("-members must be 3 to 12")
+	}
+	temporary := o.dir == ""
+	if temporary {
+		dir, err := os.MkdirTemp("", "karafgo-ledger-")
+		if err != nil {
+			return err
+		}
+		o.dir = dir
+	} else if err := os.MkdirAll(o.dir, 0o750); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "ledger: -broker %s -brokers %d -duration %s -seed %d -members %d; journals are in %s\n",
+		o.broker, o.brokers, o.duration, o.seed, o.members, o.dir)
+	sum, err := check(ctx, o)
+	if err != nil {
+		return fmt.Errorf("%w (journals are in %s)", err, o.dir)
+	}
+	fmt.Println(sum)
+	if len(sum.breaches) > 0 {
+		return fmt.Errorf("%d breaches; journals are in %s, seed %d", len(sum.breaches), o.dir, o.seed)
+	}
+	if temporary {
+		return os.RemoveAll(o.dir)
+	}
+	return nil
+}
+
+// check does the whole run.
+func check(ctx context.Context, o options) (*summary, error) {
+	c, err := startCluster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := c.create(ctx, o.partitions); err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(o.seed, o.seed))
+	crew, err := hire(o, c)
+	if err != nil {
+		return nil, err
+	}
+	defer crew.dismiss()
+	watching, stopWatching := context.WithCancel(ctx)
+	samples := make(chan []sample, 1)
+	go func() { samples <- c.observe(watching) }()
+	n := &nemesis{o: o, c: c, crew: crew, random: random, began: time.Now()}
+	n.rage(ctx)
+	if err := ctx.Err(); err != nil {
+		stopWatching()
+		return nil, err
+	}
+	healed := time.Now()
+	if err := n.heal(ctx); err != nil {
+		stopWatching()
+		return nil, err
+	}
+	if err := crew.stopProducer(); err != nil {
+		stopWatching()
+		return nil, err
+	}
+	drained := c.drain(ctx, o.patience)
+	recovery := time.Since(healed)
+	unclean := crew.stopConsumers()
+	stopWatching()
+	books, err := read(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	sum := books.compare(<-samples)
+	sum.recovery, sum.faults, sum.seed = recovery, n.done, o.seed
+	if drained != nil {
+		sum.breachf("I6: %v", drained)
+	}
+	for _, text := range unclean {
+		sum.breachf("%s", text)
+	}
+	return sum, nil
+}
