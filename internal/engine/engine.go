@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
@@ -130,11 +131,14 @@ func (e *Engine) boot(ctx context.Context) error {
 	if err := producer.Ping(ctx); err != nil {
 		return fmt.Errorf("cannot connect to the cluster: %w", err)
 	}
-	if err := e.checkRights(ctx); err != nil {
+	if err := patiently(ctx, func() error { return e.checkRights(ctx) }); err != nil {
 		return err
 	}
-	topics, err := e.bootTopics(ctx)
-	if err != nil {
+	var topics map[string]kafka.Topic
+	if err := patiently(ctx, func() (err error) {
+		topics, err = e.bootTopics(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	for _, g := range e.table.Groups() {
@@ -154,6 +158,22 @@ func (e *Engine) boot(ctx context.Context) error {
 		go e.watchTopics(watching)
 	}
 	return nil
+}
+
+// patiently asks again what failed because a broker went away in that moment: there are others, and it comes back.
+func patiently(ctx context.Context, ask func() error) error {
+	const first, most = 100 * time.Millisecond, 2 * time.Second
+	for pause := first; ; pause = min(2*pause, most) {
+		err := ask()
+		if err == nil || !kafka.Passes(err) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // checkRights asks for everything at once that the routes need: a right that is missing would show one by one, and some of them late.

@@ -2,13 +2,16 @@ package engine_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/config"
@@ -130,4 +133,24 @@ func TestF35_ConnectionsAreResetOverAndOver(t *testing.T) {
 		g.Expect(j.offsets("a", id)).To(Equal(sequence(rounds*n)), "each once, in order")
 	}
 	g.Expect(of(p.events, func(e callbacks.Revoked) bool { return e.Lost })).To(BeEmpty(), "a connection is not a session")
+}
+
+func TestF30_BrokerThatGoesAwayWhileAProcessBootsIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, kfake.NumBrokers(2))
+	c.topic("a", 1)
+	c.produce("a", 0, 10)
+	var asked atomic.Int32
+	c.fake().ControlKey(int16(kmsg.ApiVersions), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake().KeepControl()
+		if n := asked.Add(1); n > 1 && n < 12 { // after the first connection of the process has found a broker
+			return nil, io.EOF, true
+		}
+		return nil, nil, false
+	})
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) { cfg.Kafka.BootTimeout = patience }))
+	j.awaitRecords(t, 10)
+	p.stop()
+	NewWithT(t).Expect(asked.Load()).To(BeNumerically(">", 2))
 }

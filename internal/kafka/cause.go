@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -145,4 +146,12 @@ func credentials(m sasl.Mechanism) string {
 		what = "the access key and its rights"
 	}
 	return fmt.Sprintf("check %s, for the mechanism %s", what, m.Name())
+}
+
+// Passes reports whether an error is of a connection or of a broker that is about to come or go, and not about what was asked.
+func Passes(err error) bool {
+	var closed *kgo.ErrFirstReadEOF
+	var network net.Error
+	return errors.As(err, &closed) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		kerr.IsRetriable(err)
 }
