@@ -146,7 +146,7 @@ func TestF30_BrokerThatGoesAwayWhileAProcessBootsIsAskedAgain(t *testing.T) {
 		if n := asked.Add(1); n > 1 && n < 12 { // after the first connection of the process has found a broker
 			return nil, io.EOF, true
 		}
-		return nil, nil, false
+		return nil, nil, false //nolint:nilnil // not answered here
 	})
 	j := newJournal()
 	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) { cfg.Kafka.BootTimeout = patience }))
