@@ -34,7 +34,14 @@ var _ = Describe("Rights", func() {
 		DeferCleanup(fake.Close)
 		cfg := quick(fake.ListenAddrs())
 		cfg.Kafka.SASL.Mechanism, cfg.Kafka.SASL.Username, cfg.Kafka.SASL.Password = "plain", user, pass
-		return runs(ctx, cfg, program)
+		before := framework.Check(ctx, cfg, program)
+		err = runs(ctx, cfg, program)
+		if err == nil {
+			Expect(before).NotTo(HaveOccurred())
+		} else {
+			Expect(before).To(MatchError(err.Error()), "a check before says the same")
+		}
+		return err
 	}
 	all := []kfake.ACL{
 		allow(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationRead),

@@ -18,11 +18,33 @@ import (
 func Module(cfg Config) fx.Option {
 	return fx.Options(
 		fx.Supply(will{context.Background(), context.Background()}),
-		core(cfg),
+		core(cfg, nil),
 	)
 }
 
-func core(cfg Config) fx.Option {
+// Check finds out what would keep Run from starting, and consumes nothing: the configuration and the routes are right, brokers answer,
+// TLS and SASL are accepted, the ACLs allow reading every topic, joining every group and writing every output, and the topics exist, unless
+// kafka.missing_topics makes them or waits for them. It makes what the program's constructors make, and calls no hooks. Its error is
+// the *StartError of Run, which names each thing that is missing, and the remedy.
+func Check(ctx context.Context, cfg Config, opts ...fx.Option) error {
+	var p *process
+	app := fx.New(
+		fx.Supply(will{ctx, ctx}),
+		core(cfg, func(made *process) { p = made }),
+		fx.Options(opts...),
+		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
+	)
+	if err := app.Err(); err != nil {
+		return &StartError{rootCause(err)}
+	}
+	if err := p.engine.Check(ctx); err != nil {
+		return &StartError{err}
+	}
+	return nil
+}
+
+// core makes the process, and shows it to made, which may be nil.
+func core(cfg Config, made func(*process)) fx.Option {
 	return fx.Module("karafgo",
 		fx.Provide(func() *Control { return &Control{} }),
 		fx.Provide(
@@ -34,6 +56,9 @@ func core(cfg Config) fx.Option {
 		),
 		fx.Invoke(func(lc fx.Lifecycle, p *process) {
 			lc.Append(fx.Hook{OnStart: p.start, OnStop: p.stop})
+			if made != nil {
+				made(p)
+			}
 		}),
 	)
 }
@@ -77,7 +102,7 @@ func run(ctx, forced context.Context, cfg Config, opts ...fx.Option) error {
 	app := fx.New(
 		fx.Supply(will{ctx, forced}),
 		fx.Decorate(ended.wrap),
-		core(cfg),
+		core(cfg, nil),
 		fx.Options(opts...),
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
 		fx.StartTimeout(cfg.Kafka.BootTimeout+others),

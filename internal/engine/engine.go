@@ -123,15 +123,7 @@ func (e *Engine) boot(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, t)
 		defer cancel()
 	}
-	producer, err := e.settings.Connect.Producer()
-	if err != nil {
-		return fmt.Errorf("make producer: %w", err)
-	}
-	e.producer = producer
-	if err := producer.Ping(ctx); err != nil {
-		return fmt.Errorf("cannot connect to the cluster: %w", err)
-	}
-	if err := patiently(ctx, func() error { return e.checkRights(ctx) }); err != nil {
+	if err := e.reach(ctx); err != nil {
 		return err
 	}
 	var topics map[string]kafka.Topic
@@ -158,6 +150,45 @@ func (e *Engine) boot(ctx context.Context) error {
 		go e.watchTopics(watching)
 	}
 	return nil
+}
+
+// reach connects, and asks for what the process may do.
+func (e *Engine) reach(ctx context.Context) error {
+	producer, err := e.settings.Connect.Producer()
+	if err != nil {
+		return fmt.Errorf("make producer: %w", err)
+	}
+	e.producer = producer
+	if err := producer.Ping(ctx); err != nil {
+		return fmt.Errorf("cannot connect to the cluster: %w", err)
+	}
+	return patiently(ctx, func() error { return e.checkRights(ctx) })
+}
+
+// Check finds out what would keep Start from starting, as far as the cluster can tell, and changes nothing: missing topics are not made. It
+// must not be called on an engine that is started, and is the only use of one that is not.
+func (e *Engine) Check(ctx context.Context) error {
+	if t := e.settings.BootTimeout; t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
+	defer func() {
+		if e.producer != nil {
+			e.producer.Close()
+		}
+		e.release()
+	}()
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	if e.settings.MissingTopics == MissingCreate {
+		e.settings.MissingTopics = MissingWarn
+	}
+	return patiently(ctx, func() error {
+		_, err := e.bootTopics(ctx)
+		return err
+	})
 }
 
 // patiently asks again what failed because a broker went away in that moment: there are others, and it comes back.
