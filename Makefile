@@ -11,9 +11,6 @@ BUILD     ?= build
 VIRTUAL_PKGS ?= ./internal/engine/... $(if $(wildcard testkit),./testkit/...)
 VIRTUAL       = -tags synctests -run '^TestVirtual' $(VIRTUAL_PKGS)
 
-# Packages whose tests take the cluster that KARAFGO_TEST_BROKERS names.
-KAFKA_PKGS  ?= ./internal/engine ./testkit ./examples/...
-
 LINT         = go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Every module of the repository, and those that hold Go code of their own.
 MODULES      = . tools/lint $(if $(wildcard bench/go.mod),bench)
@@ -87,7 +84,8 @@ kafka-3: ## The same with three brokers
 .PHONY: test-kafka
 test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time
 	go run ./tools/kafka/run -brokers 3 -config log.message.timestamp.after.max.ms=9223372036854775807 \
-		-- go test -count=1 -tags apache -p 1 -parallel 1 -timeout 25m $(TESTFLAGS) $(KAFKA_PKGS)
+		-- sh -c 'go test -count=1 -tags apache -parallel 1 -timeout 25m $(TESTFLAGS) ./internal/engine && \
+		go test -count=1 -p 1 $(TESTFLAGS) ./testkit ./examples/...'
 
 .PHONY: ledger
 ledger: ## Check that nothing is lost under faults (ARGS="-broker kafka -duration 10m -seed 7")

@@ -27,6 +27,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "", "write the rows to this file as JSON, in place of those of the same work, client and GOGC")
 	flag.StringVar(&o.plots, "plots", "", "draw plots of the file of -out into this directory, as SVG")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this client, to <client>.pprof")
+	flag.BoolVar(&o.requests, "requests", false, "instead, count the requests per second that a process makes (5 minutes)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		exit(fmt.Errorf("unknown argument %q", flag.Arg(0)))
@@ -38,6 +39,7 @@ func main() {
 const quick = "noop-100b"
 
 type options struct {
+	requests                                           bool
 	rounds, percent                                    int
 	works, clients, gogc, brokers, out, plots, profile string
 }
@@ -68,6 +70,9 @@ func run(o options) error {
 		return err
 	}
 	defer d.close()
+	if o.requests {
+		return d.countRequests(os.Stdout)
+	}
 	var rows []row
 	for _, w := range chosen {
 		for gogc := range strings.SplitSeq(o.gogc, ",") {
