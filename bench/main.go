@@ -19,7 +19,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 7, "rounds of all clients")
 	flag.IntVar(&o.percent, "percent", 100, "percentage of the records of every work, up to 1000")
-	flag.StringVar(&o.works, "works", quick, "works, separated by commas; all for every one. "+names(works))
+	flag.StringVar(&o.works, "works", quick, "works, separated by commas; all for every one, none to draw plots only. "+names(works))
 	flag.StringVar(&o.clients, "clients", "", "only these clients, separated by commas, and raw-kgo")
 	flag.StringVar(&o.gogc, "gogc", "400", "GOGC of the clients, separated by commas: 400,100")
 	flag.StringVar(&o.brokers, "brokers", "",
@@ -65,6 +65,9 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	if len(chosen) == 0 && !o.requests {
+		return plots(o)
+	}
 	d, err := newDriver(o)
 	if err != nil {
 		return err
@@ -89,6 +92,10 @@ func run(o options) error {
 			}
 		}
 	}
+	return plots(o)
+}
+
+func plots(o options) error {
 	if o.plots == "" {
 		return nil
 	}
@@ -102,8 +109,11 @@ func choose(o options) ([]workload, error) {
 	if o.rounds < 1 || o.percent < 1 || o.percent > 1000 {
 		return nil, errors.New("-rounds must be 1 or more, -percent 1 to 1000")
 	}
-	if o.works == "all" {
+	switch o.works {
+	case "all":
 		return works, nil
+	case "none":
+		return nil, nil
 	}
 	var chosen []workload
 	for name := range strings.SplitSeq(o.works, ",") {
