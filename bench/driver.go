@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/karafgo/karafgo/bench/internal/work"
@@ -156,6 +157,7 @@ func (d *driver) command(ctx context.Context, c contender, job work.Job, gogc st
 	arg, _ := json.Marshal(job)                                                   //nolint:errchkjson // these types cannot fail
 	cmd := exec.CommandContext(ctx, filepath.Join(d.dir, c.Program), string(arg)) //nolint:gosec // our own
 	cmd.Env = append(os.Environ(), "GOGC="+gogc)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a client that is left behind would disturb what is measured next
 	return cmd
 }
 

@@ -106,7 +106,7 @@ func oneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	cut := len(text) > mostOfAnError
 	if cut {
-		text = text[:mostOfAnError]
+		text = strings.ToValidUTF8(text[:mostOfAnError], "") // not half of a letter
 	}
 	quoted := strconv.QuoteToGraphic(text)
 	text = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)

@@ -54,5 +54,6 @@ pricing  t      4          0      0         0          0        0       taken aw
 		Entry("lines", "a\n\tb", "a b"),
 		Entry("escapes", "\x1b[31mred\x00", `\x1b[31mred\x00`),
 		Entry("much of it", strings.Repeat("x", 1000), strings.Repeat("x", 300)+" …"),
+		Entry("no half of a letter", "x"+strings.Repeat("ü", 1000), "x"+strings.Repeat("ü", 149)+" …"),
 	)
 })
