@@ -240,3 +240,67 @@ func TestF47_ReassignmentToOtherBrokers(t *testing.T) {
 	g.Expect(of[callbacks.Gap](p.events)).To(BeEmpty())
 	p.stop()
 }
+
+func TestF41_UncleanElectionCutsTheLogOff(t *testing.T) {
+	c, k := apache(t, 3)
+	g := NewWithT(t)
+	g.Expect(c.admin.CreateTopic(t.Context(), 1, 2, map[string]*string{
+		"min.insync.replicas": new("1"), "unclean.leader.election.enable": new("true"),
+	}, "a")).Error().NotTo(HaveOccurred())
+	var replicas []int32
+	leader := int32(-1)
+	g.Eventually(func(g Gomega) {
+		topics, err := c.admin.ListTopics(t.Context(), "a")
+		g.Expect(err).NotTo(HaveOccurred())
+		at, ok := topics["a"].Partitions[0]
+		g.Expect(ok).To(BeTrue())
+		g.Expect(at.ISR).To(HaveLen(2))
+		replicas, leader = at.Replicas, at.Leader
+	}, patience).Should(Succeed())
+	broker := func(id int32) *kafka.Broker { return k.Brokers()[id-1] }
+	follower := replicas[0]
+	if follower == leader {
+		follower = replicas[1]
+	}
+	loose, err := kgo.NewClient(kgo.SeedBrokers(k.Addrs()...), kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite(),
+		kgo.DefaultProduceTopic("a"), kgo.MetadataMinAge(50*time.Millisecond))
+	g.Expect(err).NotTo(HaveOccurred())
+	defer loose.Close()
+	produce := func(text string, n int) {
+		for i := range n {
+			g.Expect(loose.ProduceSync(t.Context(), kgo.StringRecord(fmt.Sprint(text, i))).FirstErr()).To(Succeed())
+		}
+	}
+	produce("kept ", 50)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) { cfg.Group.SessionTimeout = 45 * time.Second }))
+	j.awaitRecords(t, 50)
+	g.Expect(broker(follower).Stop(t.Context())).To(Succeed())
+	produce("cut off ", 50) // the leader alone has them
+	j.awaitRecords(t, 100)
+	await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == 100 })
+	g.Expect(broker(leader).Kill()).To(Succeed())
+	g.Expect(broker(follower).Start(t.Context())).To(Succeed())
+	g.Eventually(func(g Gomega) {
+		topics, err := c.admin.ListTopics(t.Context(), "a")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(topics["a"].Partitions[0].Leader).To(Equal(follower))
+	}, patience).Should(Succeed())
+	produce("new ", 20)
+	j.await(t, "what was written since", func(j *journal) bool {
+		all := j.all()
+		return all[len(all)-1].value == "new 19"
+	})
+	var since []string
+	for _, e := range j.all() {
+		if e.value[:3] == "new" {
+			since = append(since, e.value)
+		}
+	}
+	g.Expect(since).To(HaveLen(20))
+	gaps := of[callbacks.Gap](p.events)
+	g.Expect(gaps).NotTo(BeEmpty())
+	g.Expect(gaps[0].To).To(BeEquivalentTo(50), "where the logs part")
+	g.Eventually(func() int64 { return c.committed("g", "a", 0) }, patience).Should(BeEquivalentTo(70))
+	p.stop()
+}

@@ -92,9 +92,9 @@ func (r *runner) hand(a *assignment, s *slab) {
 }
 
 // takes keeps what a fetch says about the partition. It reports false for records that must not be handed over: behind a batch that cannot
-// be read, where they are fetched again, and behind a gap for which the process stops.
+// be read and behind a rewind, where they are fetched again, and behind a gap for which the process stops.
 func (a *assignment) takes(part *kgo.FetchPartition) bool {
-	if a.cooling.Load() && part.Err == nil {
+	if a.cooling.Load() && part.Err == nil || a.state.Load() >= int32(stateClosing) {
 		return false
 	}
 	a.highWater.Store(part.HighWatermark)
@@ -110,7 +110,8 @@ func (a *assignment) takes(part *kgo.FetchPartition) bool {
 		return !a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRetention})
 	}
 	if first < expected { // not the engine's doing: it would have made another assignment
-		return !a.r.gap(callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRewound})
+		a.r.rewound(a, callbacks.Gap{Where: a.where(), From: expected, To: first, Reason: callbacks.GapRewound})
+		return false
 	}
 	return true
 }
@@ -128,7 +129,7 @@ func (r *runner) fetchFailed(tp kafka.TopicPartition, err error) {
 		r.e.fatal(r.fenced(err))
 	}
 	if lost := (*kgo.ErrDataLoss)(nil); errors.As(err, &lost) {
-		r.gap(callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: callbacks.GapDataLoss})
+		r.rewound(r.find(tp), callbacks.Gap{Where: r.at(tp), From: lost.ConsumedTo, To: lost.ResetTo, Reason: callbacks.GapDataLoss})
 	}
 	if r.unreadable(tp, err) {
 		err = fmt.Errorf("a batch cannot be read, and its partition waits at it (fetch.on_unreadable): %w", err)
@@ -136,6 +137,15 @@ func (r *runner) fetchFailed(tp kafka.TopicPartition, err error) {
 	if n := r.errors.allow(tp.Topic + err.Error()); n > 0 {
 		r.emit(callbacks.FetchFailed{Where: r.at(tp), Err: err, Count: n})
 	}
+}
+
+// rewound lets a partition go on at an earlier offset, after its log was cut off and written anew from there. The offset is committed, so
+// that whoever gets the partition next does not skip what was written since.
+func (r *runner) rewound(a *assignment, g callbacks.Gap) {
+	if r.gap(g) || a == nil {
+		return
+	}
+	r.reposition(a, g.To, g.Reason)
 }
 
 func (r *runner) fenced(err error) error {

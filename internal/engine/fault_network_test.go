@@ -79,6 +79,71 @@ func TestF32_BlackHoleForLongerThanASession(t *testing.T) {
 	p.stop()
 }
 
+func TestF33_AnswersAreLostForLongerThanASession(t *testing.T) {
+	t.Parallel()
+	c, proxies := behindProxies(t)
+	c.topic("a", 4)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) {
+		cfg.Group.SessionTimeout, cfg.Group.HeartbeatInterval, cfg.Kafka.RequestTimeout = time.Second, 100*time.Millisecond, time.Second
+		cfg.Commit.Interval = 10 * time.Millisecond
+	}))
+	await[callbacks.Positioned](t, p.events, 4)
+	for id := range int32(4) {
+		c.produce("a", id, 100)
+	}
+	j.awaitRecords(t, 400)
+	for _, p := range proxies {
+		p.SwallowAnswers()
+	}
+	await(t, p.events, 4, func(e callbacks.Revoked) bool { return e.Lost })
+	for _, p := range proxies {
+		p.Heal()
+	}
+	await[callbacks.Positioned](t, p.events, 8)
+	for id := range int32(4) {
+		c.produce("a", id, 100)
+	}
+	nothingIsLeftOut(t, j, 4, 200)
+	p.stop()
+	for id := range int32(4) {
+		NewWithT(t).Expect(c.committed("g", "a", id)).To(BeEquivalentTo(200))
+		last := int64(0)
+		for _, e := range of(p.events, func(e callbacks.Committed) bool { return e.Partition == id }) {
+			NewWithT(t).Expect(e.Offset).To(BeNumerically(">=", last), "a commit whose answer was lost is not taken back")
+			last = e.Offset
+		}
+	}
+}
+
+func TestF37_AllBrokersMoveToOtherAddresses(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, kfake.NumBrokers(2))
+	c.topic("a", 4)
+	j := newJournal()
+	p := c.run(t, each("a", j.handler("m")))
+	await[callbacks.Positioned](t, p.events, 4)
+	g := NewWithT(t)
+	was := c.fake().ListenAddrs()
+	for round := range 2 {
+		g.Expect(c.fake().RemoveNode(int32(round))).To(Succeed())
+		_, _, err := c.fake().AddNode(int32(round), 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		for id := range int32(4) {
+			c.produce("a", id, 50)
+		}
+		nothingIsLeftOut(t, j, 4, int64(round+1)*50)
+	}
+	for _, addr := range c.fake().ListenAddrs() {
+		g.Expect(was).NotTo(ContainElement(addr))
+	}
+	p.stop()
+	for id := range int32(4) {
+		g.Expect(j.offsets("a", id)).To(Equal(sequence(100)))
+		g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(100))
+	}
+}
+
 // nothingIsLeftOut waits for the last record of every partition.
 func nothingIsLeftOut(t *testing.T, j *journal, partitions int32, n int64) {
 	t.Helper()

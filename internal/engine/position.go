@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -104,7 +103,7 @@ func (r *runner) placesOf(
 		case hasEnd && c.Offset > end:
 			// The end of a log that was cut is where what is written next will be. Of a log that may be another one, nothing was consumed.
 			p = place{at: position{end, -1}, known: -1, why: callbacks.GapBeyond}
-			if !strings.Contains(c.Metadata, ";topic=") && hasFirst {
+			if _, same := topicID(c.Metadata); !same && hasFirst {
 				p.at.offset = first
 			}
 			p.refused = r.gap(callbacks.Gap{Where: a.where(), From: c.Offset, To: p.at.offset, Reason: callbacks.GapBeyond})

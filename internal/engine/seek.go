@@ -15,24 +15,29 @@ func (r *runner) seek(ctx context.Context, a *assignment, offset int64) error {
 	if offset < 0 {
 		return fmt.Errorf("seek %s/%d to %d: offset is negative", a.tp.Topic, a.tp.Partition, offset)
 	}
-	result := make(chan error, 1)
-	r.tasks.Go(func() {
-		a.beginClose()
-		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
-		if a.returned() {
-			a.cancel(offsets.ErrRevoked) // frees the context; a worker that still runs does so when it returns
-		}
-		r.inBetween(func() { result <- r.replace(a, offset) })
-	})
 	select {
-	case err := <-result:
+	case err := <-r.reposition(a, offset, "seek"):
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("seek %s/%d to %d: %w", a.tp.Topic, a.tp.Partition, offset, ctx.Err())
 	}
 }
 
-func (r *runner) replace(a *assignment, offset int64) error {
+// reposition ends an assignment, after committing what is done of it, and begins another at offset.
+func (r *runner) reposition(a *assignment, offset int64, why string) <-chan error {
+	result := make(chan error, 1)
+	a.beginClose()
+	r.tasks.Go(func() {
+		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
+		if a.returned() {
+			a.cancel(offsets.ErrRevoked) // frees the context; a worker that still runs does so when it returns
+		}
+		r.inBetween(func() { result <- r.replace(a, offset, why) })
+	})
+	return result
+}
+
+func (r *runner) replace(a *assignment, offset int64, why string) error {
 	r.mu.Lock()
 	if r.assigned[a.tp] != a || r.stopping {
 		r.mu.Unlock()
@@ -50,7 +55,7 @@ func (r *runner) replace(a *assignment, offset int64) error {
 	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
 	next.inherit()
 	next.begin(position{offset, -1}, -1)
-	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: "seek"})
+	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: why})
 	r.committer.soon()
 	return nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -245,9 +246,19 @@ func (r *runner) mark(name string) string {
 	return commitMetadata
 }
 
+// topicID reads the topic out of metadata that mark made. What others wrote, or somebody changed, says nothing.
+func topicID(metadata string) (id [16]byte, ok bool) {
+	text, ours := strings.CutPrefix(metadata, commitMetadata+";topic=")
+	if !ours || len(text) != hex.EncodedLen(len(id)) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], []byte(text))
+	return id, err == nil
+}
+
 // foreign reports whether an offset was committed for another topic of the same name, one that was deleted since.
 func foreign(metadata, mark string) bool {
-	_, was, ok := strings.Cut(metadata, ";topic=")
-	_, is, known := strings.Cut(mark, ";topic=")
-	return ok && known && strings.HasPrefix(metadata, commitMetadata+";") && was != is
+	was, ok := topicID(metadata)
+	is, known := topicID(mark)
+	return ok && known && was != is
 }

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -68,6 +69,11 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q", flag.Arg(0))
+	}
+	for name := range strings.SplitSeq(o.faults, ",") {
+		if o.faults != "" && !slices.Contains(faultNames(), name) {
+			return fmt.Errorf("-faults: no fault %q; there are %s", name, strings.Join(faultNames(), ", "))
+		}
 	}
 	if o.members < least || o.members > 12 {
 		return errors.New("-members must be 3 to 12")

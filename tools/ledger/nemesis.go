@@ -63,10 +63,20 @@ func faultNames() []string {
 	return names
 }
 
+// among are the faults that are asked for.
+func (o options) among() []fault {
+	if o.faults == "" {
+		return faults
+	}
+	names := strings.Split(o.faults, ",")
+	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !slices.Contains(names, f.name) })
+}
+
 // rage makes a fault every half second to two seconds, for as long as asked.
 func (n *nemesis) rage(ctx context.Context) {
 	n.done = map[string]int{}
 	end := time.Now().Add(n.o.duration)
+	among := n.o.among()
 	for time.Now().Before(end) && ctx.Err() == nil {
 		pause := time.NewTimer(500*time.Millisecond + time.Duration(n.random.Int64N(int64(1500*time.Millisecond))))
 		select {
@@ -76,10 +86,7 @@ func (n *nemesis) rage(ctx context.Context) {
 		}
 		n.expire(time.Now())
 		n.crew.bury()
-		f := faults[n.random.IntN(len(faults))]
-		if n.o.faults != "" && !slices.Contains(strings.Split(n.o.faults, ","), f.name) {
-			continue
-		}
+		f := among[n.random.IntN(len(among))]
 		made, err := f.do(n, ctx)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%7.1f s %s: %v\n", time.Since(n.began).Seconds(), f.name, err)

@@ -9,26 +9,35 @@ import (
 	"time"
 )
 
+// The ways through a proxy.
+const (
+	to = iota
+	from
+)
+
 // Proxy passes connections on. Its methods are safe for concurrent use.
 type Proxy struct {
-	to       string
+	target   string
 	listener net.Listener
 
 	mu     sync.Mutex
 	delay  time.Duration
-	open   chan struct{} // closed while bytes pass
+	ways   [2]chan struct{} // to the broker and from it; closed while bytes pass
 	conns  map[net.Conn]bool
 	closed bool
 }
 
 // New listens on a free port of the loopback interface, and passes on to an address.
-func New(to string) (*Proxy, error) {
+func New(target string) (*Proxy, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	p := &Proxy{to: to, listener: l, open: make(chan struct{}), conns: map[net.Conn]bool{}}
-	close(p.open)
+	p := &Proxy{target: target, listener: l, conns: map[net.Conn]bool{}}
+	for way := range p.ways {
+		p.ways[way] = make(chan struct{})
+		close(p.ways[way])
+	}
 	go p.accept()
 	return p, nil
 }
@@ -47,9 +56,21 @@ func (p *Proxy) Delay(d time.Duration) {
 func (p *Proxy) Swallow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.shut(to)
+	p.shut(from)
+}
+
+// SwallowAnswers lets pass what clients send, and nothing that the broker answers.
+func (p *Proxy) SwallowAnswers() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut(from)
+}
+
+func (p *Proxy) shut(way int) {
 	select {
-	case <-p.open:
-		p.open = make(chan struct{})
+	case <-p.ways[way]:
+		p.ways[way] = make(chan struct{})
 	default:
 	}
 }
@@ -71,10 +92,12 @@ func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = 0
-	select {
-	case <-p.open:
-	default:
-		close(p.open)
+	for _, way := range p.ways {
+		select {
+		case <-way:
+		default:
+			close(way)
+		}
 	}
 }
 
@@ -99,7 +122,7 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) serve(in net.Conn) {
-	out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.to)
+	out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
 	if err != nil {
 		_ = in.Close()
 		return
@@ -112,8 +135,8 @@ func (p *Proxy) serve(in net.Conn) {
 		p.Reset()
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.pass(out, in) })
-	both.Go(func() { p.pass(in, out) })
+	both.Go(func() { p.pass(out, in, to) })
+	both.Go(func() { p.pass(in, out, from) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.conns, in)
@@ -123,17 +146,17 @@ func (p *Proxy) serve(in net.Conn) {
 
 const piece = 32 << 10
 
-func (p *Proxy) pass(to, from net.Conn) {
+func (p *Proxy) pass(dst, src net.Conn, way int) {
 	defer func() {
-		_ = to.Close()
-		_ = from.Close()
+		_ = dst.Close()
+		_ = src.Close()
 	}()
 	buf := make([]byte, piece)
 	for {
-		n, err := from.Read(buf)
+		n, err := src.Read(buf)
 		if n > 0 {
-			p.hold()
-			if _, err := to.Write(buf[:n]); err != nil {
+			p.hold(way)
+			if _, err := dst.Write(buf[:n]); err != nil {
 				return
 			}
 		}
@@ -144,9 +167,9 @@ func (p *Proxy) pass(to, from net.Conn) {
 }
 
 // hold waits for as long as the network takes.
-func (p *Proxy) hold() {
+func (p *Proxy) hold(way int) {
 	p.mu.Lock()
-	open, delay := p.open, p.delay
+	open, delay := p.ways[way], p.delay
 	p.mu.Unlock()
 	<-open
 	if delay > 0 {
