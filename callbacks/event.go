@@ -120,6 +120,40 @@ type Blocked struct {
 	Err     error
 }
 
+// RetriedLater says that a record left its partition for a retry topic, in which it waits for Delay and gets another attempt. Its
+// partition goes on.
+type RetriedLater struct {
+	Where
+
+	Offset int64
+	// To is the retry topic.
+	To      string
+	Delay   time.Duration
+	Attempt int
+	Err     error
+}
+
+// DeadLettered says that a record was written to a dead letter topic, and is marked. Attempt counts those since it came from Where.
+type DeadLettered struct {
+	Where
+
+	Offset int64
+	// To is the dead letter topic.
+	To      string
+	Attempt int
+	Err     error
+}
+
+// ForwardFailed says that a record could not be written to its dead letter or retry topic. Its partition waits, and it is tried again.
+type ForwardFailed struct {
+	Where
+
+	Offset int64
+	// To is the topic that could not be written.
+	To  string
+	Err error
+}
+
 // Skipped says that a record was marked without having been handled, and why.
 type Skipped struct {
 	Where
@@ -291,6 +325,9 @@ func (Handled) event()        {}
 func (Failed) event()         {}
 func (Retried) event()        {}
 func (Blocked) event()        {}
+func (RetriedLater) event()   {}
+func (DeadLettered) event()   {}
+func (ForwardFailed) event()  {}
 func (Skipped) event()        {}
 func (Produced) event()       {}
 func (ProduceFailed) event()  {}

@@ -107,6 +107,15 @@ func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) {
 			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Error(e.Err))
 	case callbacks.Skipped:
 		l.write(zap.WarnLevel, "record skipped", e.Where, zap.Int64("offset", e.Offset), zap.Error(e.Err))
+	case callbacks.RetriedLater:
+		l.write(zap.WarnLevel, "record waits in its retry topic", e.Where, zap.Int64("offset", e.Offset), zap.String("to", e.To),
+			zap.Duration("delay", e.Delay), zap.Int("attempt", e.Attempt), zap.Error(e.Err))
+	case callbacks.DeadLettered:
+		l.write(zap.ErrorLevel, "record dead-lettered", e.Where, zap.Int64("offset", e.Offset), zap.String("to", e.To),
+			zap.Int("attempt", e.Attempt), zap.Error(e.Err))
+	case callbacks.ForwardFailed:
+		l.write(zap.ErrorLevel, "record cannot be forwarded, its partition waits", e.Where, zap.Int64("offset", e.Offset),
+			zap.String("to", e.To), zap.Error(e.Err))
 	case callbacks.ProduceFailed:
 		l.write(zap.WarnLevel, "output not acknowledged", e.Where,
 			zap.Int64("offset", e.Offset), zap.String("output", e.Output), zap.Error(e.Err))

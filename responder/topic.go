@@ -49,6 +49,9 @@ func Header(name string, value []byte) Option {
 	}
 }
 
+// anyPartition lets the producer decide, by the key.
+const anyPartition = -1
+
 // Send writes one record. The key decides the partition, as Java's default partitioner does; a nil key goes to any. On a Sync output it
 // returns when the broker acknowledged, else at once: the record leaves when the handler has returned nil.
 //
@@ -58,12 +61,12 @@ func (t Topic[T]) Send(w *Writer, key []byte, value T, opts ...Option) error {
 	if err != nil {
 		return consumer.Permanent(fmt.Errorf("encode %s value for topic %q: %w", t.codec.Name(), t.name, err))
 	}
-	return w.write(&kgo.Record{Topic: t.name, Key: key, Value: data}, opts)
+	return w.write(&kgo.Record{Topic: t.name, Partition: anyPartition, Key: key, Value: data}, opts)
 }
 
 // Tombstone writes a record without a value, which deletes the key from a compacted topic.
 func (t Topic[T]) Tombstone(w *Writer, key []byte, opts ...Option) error {
-	return w.write(&kgo.Record{Topic: t.name, Key: key}, opts)
+	return w.write(&kgo.Record{Topic: t.name, Partition: anyPartition, Key: key}, opts)
 }
 
 // Writer takes the outputs of one delivery. It is valid during the call it is passed to, for one goroutine.

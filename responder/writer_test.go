@@ -58,7 +58,7 @@ var _ = Describe("A record that is sent", func() {
 		Expect(h.Handle(ctx, &m)).To(Succeed())
 		Expect(d.records).To(HaveLen(2))
 		Expect(d.records[0]).To(Equal(&kgo.Record{
-			Topic: "numbers", Key: []byte("k"), Value: []byte("5"),
+			Topic: "numbers", Partition: -1, Key: []byte("k"), Value: []byte("5"),
 			Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}},
 		}))
 		Expect(d.records[1]).To(Equal(&kgo.Record{Topic: "words", Key: []byte("t"), Headers: []kgo.RecordHeader{{Key: "b"}}}))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -70,7 +71,64 @@ var _ = Describe("A mistake in a drawing", func() {
 		Entry("failure twice", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.Skip).OnFailure(router.Skip) },
 			`OnFailure is drawn twice, first at \S+draw_test\.go:\d+: write the steps in one`),
 		Entry("retry without end", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.Retry(2, time.Second)) },
-			`OnFailure: Retry\(2\) has no end: add router\.Block, router\.Skip or router\.Stop`),
+			`OnFailure: Retry\(2\) has no end: add router\.DeadLetter\(topic\), router\.Block, router\.Skip or router\.Stop`),
+		Entry("later without end", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second)) },
+			`OnFailure: RetryLater has no end: add router\.DeadLetter\(topic\), router\.Block, router\.Skip or router\.Stop`),
+		Entry("later without delays", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.RetryLater(), router.Skip) },
+			`OnFailure: RetryLater\(\) has no delays: name some, such as RetryLater\(10\*time\.Second, time\.Minute\)`),
+		Entry("later by a fraction", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Microsecond), router.Skip)
+		}, `OnFailure: RetryLater\(1µs\): want whole milliseconds, 1ms or more`),
+		Entry("a delay twice", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second, time.Second), router.Skip)
+		}, `OnFailure: RetryLater\(1s\) twice: each delay has a topic of its own`),
+		Entry("later twice", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second), router.RetryLater(time.Minute), router.Skip)
+		}, "OnFailure: RetryLater twice: write all delays in one"),
+		Entry("retry after later", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second), router.Retry(1, time.Second), router.Skip)
+		}, "OnFailure: Retry after RetryLater: put it first, the record leaves its partition with RetryLater"),
+		Entry("later after the end", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.Skip, router.RetryLater(time.Second))
+		}, "OnFailure: RetryLater after skip never happens: put it before"),
+		Entry("later with a pattern", func(g *router.Group) {
+			g.Pattern("a.*").Each(one).OnFailure(router.RetryLater(time.Second), router.Skip)
+		}, "RetryLater with Pattern: its retry topics cannot be named before its topics are; draw the topics by name, or retry in place"),
+		Entry("a retry topic that is drawn", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second), router.Skip)
+			g.Topic("a.g.retry.1s").Each(one)
+		}, `this is the retry topic of "a", which the group consumes by itself: remove the route`),
+		Entry("dead letter topic", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.DeadLetter("a b")) },
+			`OnFailure: DeadLetter: topic name "a b" contains ' ': .*`),
+		Entry("dead letters to their source", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.DeadLetter("a")) },
+			"DeadLetter goes round: a -> a: a record that fails for ever would never come to rest; name another topic"),
+		Entry("when of nothing", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.When(router.ErrorIs(nil), router.Skip), router.Skip)
+		}, `OnFailure: When without errors to match: use router\.ErrorIs\(err\), ErrorAs\[T\]\(\) or ErrorWhere\(name, fn\)`),
+		Entry("when too late", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.Skip, router.When(router.ErrorAs[*consumer.DecodeError](), router.Skip))
+		}, `OnFailure: When\(\*consumer\.DecodeError\) after the steps for all others: put it first`),
+		Entry("when without steps", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.When(router.ErrorIs(io.EOF)), router.Skip)
+		}, `OnFailure: When\("EOF"\): it has no steps: name an end such as router\.Skip`),
+		Entry("when without end", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.When(router.ErrorIs(io.EOF), router.Retry(1, time.Second)), router.Skip)
+		}, `OnFailure: When\("EOF"\): Retry\(1\) has no end: .*`),
+		Entry("when within when", func(g *router.Group) {
+			g.Topic("a").Each(one).OnFailure(router.When(router.ErrorIs(io.EOF), router.When(router.ErrorIs(io.EOF), router.Skip)), router.Skip)
+		}, `OnFailure: When\("EOF"\): a When within a When: write them one after the other`),
+		Entry("nil filter", func(g *router.Group) { g.Topic("a").Each(one).Filter(nil) }, `Filter\(nil\): leave it out`),
+		Entry("no delay", func(g *router.Group) { g.Topic("a").Each(one).Delay(0) },
+			`Delay\(0s\): want a positive duration; leave it out for none`),
+		Entry("no age", func(g *router.Group) { g.Topic("a").Each(one).Expire(-1) },
+			`Expire\(-1ns\): want a positive duration; leave it out to keep records for ever`),
+		Entry("no throttle", func(g *router.Group) { g.Topic("a").Each(one).Throttle(0, time.Second) },
+			`Throttle\(0, 1s\): want at least 1 record in a positive duration, such as Throttle\(100, time\.Second\)`),
+		Entry("filters before at most once", func(g *router.Group) { g.Topic("a").Each(one).Delay(time.Second).AtMostOnce() },
+			"AtMostOnce with filters: a record is committed before its turn, and would be lost while it is held"),
+		Entry("dead letters of at most once", func(g *router.Group) {
+			g.Topic("a").Each(one).AtMostOnce().OnFailure(router.DeadLetter("b"))
+		}, "AtMostOnce with dead letter b: a record has one attempt, and is committed before it; .*"),
 		Entry("retry twice", func(g *router.Group) {
 			g.Topic("a").Each(one).OnFailure(router.Retry(2, time.Second), router.Retry(2, time.Second), router.Skip)
 		}, `OnFailure: Retry twice: write one Retry\(n, backoff\)`),
@@ -124,6 +182,18 @@ var _ = Describe("A mistake in a drawing", func() {
 		for i, line := range lines {
 			Expect(line).To(HavePrefix(want[i] + ": "))
 		}
+	})
+
+	It("is a way round through the dead letters of others", func() {
+		_, err := router.Draw(func(r *router.Router) {
+			r.Group("g", func(g *router.Group) { g.Topic("a").Each(one).OnFailure(router.DeadLetter("b")) })
+			r.Group("h", func(g *router.Group) {
+				g.Topic("b").Each(one).OnFailure(router.When(router.ErrorIs(io.EOF), router.DeadLetter("a")))
+			})
+		})
+		Expect(problems(err)).To(ConsistOf(
+			`group "g", topic "a": DeadLetter goes round: a -> b -> a: a record that fails for ever would never come to rest; name another topic`,
+			`group "h", topic "b": DeadLetter goes round: b -> a -> b: a record that fails for ever would never come to rest; name another topic`))
 	})
 
 	It("of a drawer has no group", func() {

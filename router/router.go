@@ -183,6 +183,8 @@ type Route struct {
 	timeout     time.Duration
 	start       Start
 	outputs     []consumer.Output
+	filters     []consumer.Filter
+	filtersAt   location
 }
 
 // Each hands over one record at a time.
@@ -229,8 +231,8 @@ func (r *Route) EachPartition(factory func(p consumer.Partition) consumer.Handle
 	return r
 }
 
-// OnFailure draws what happens to a record that fails, read in order: an optional Retry, then Block, Skip or Stop. A route that draws
-// nothing retries for ever, from 1 s doubling to 30 s.
+// OnFailure draws what happens to a record that fails, read in order: When for kinds of errors, Retry in place, RetryLater in other
+// topics, then DeadLetter, Block, Skip or Stop. A route that draws nothing retries for ever, from 1 s doubling to 30 s.
 func (r *Route) OnFailure(steps ...Step) *Route {
 	at := caller()
 	if r.failureAt.file != "" {
@@ -251,8 +253,8 @@ func (r *Route) OnFailure(steps ...Step) *Route {
 			r.errorf(at, "OnFailure: %v", err)
 		}
 	}
-	if f.retried && !f.ended {
-		r.errorf(at, "OnFailure: Retry(%d) has no end: add router.Block, router.Skip or router.Stop", f.Retries)
+	if problem := f.unfinished(); problem != "" {
+		r.errorf(at, "OnFailure: %s", problem)
 	}
 	r.failure = f
 	return r
@@ -324,6 +326,55 @@ func (r *Route) StartAt(s Start) *Route {
 		r.errorf(caller(), "StartAt(Since(zero time)): use router.Earliest")
 	}
 	r.start = s
+	return r
+}
+
+// Filter asks f before a record is handed over for the first time, after the filters drawn before it. While it holds a record, the
+// partition waits, without a place among the handlers that run at once.
+func (r *Route) Filter(f consumer.Filter) *Route {
+	at := caller()
+	if f == nil {
+		r.errorf(at, "Filter(nil): leave it out")
+		return r
+	}
+	r.addFilter(f, at)
+	return r
+}
+
+func (r *Route) addFilter(f consumer.Filter, at location) {
+	r.filters, r.filtersAt = append(r.filters, f), at
+}
+
+// Delay hands records over no earlier than d after their timestamp, and no later than d after it was their turn: a timestamp in the future
+// does not hold up its partition for longer.
+func (r *Route) Delay(d time.Duration) *Route {
+	at := caller()
+	if d <= 0 {
+		r.errorf(at, "Delay(%s): want a positive duration; leave it out for none", d)
+	}
+	r.addFilter(consumer.Delayed(d), at)
+	return r
+}
+
+// Expire skips records that are older than d, by their timestamp, when it is their turn: each is counted and told, with
+// consumer.ErrExpired.
+func (r *Route) Expire(d time.Duration) *Route {
+	at := caller()
+	if d <= 0 {
+		r.errorf(at, "Expire(%s): want a positive duration; leave it out to keep records for ever", d)
+	}
+	r.addFilter(consumer.Expiring(d), at)
+	return r
+}
+
+// Throttle hands over at most n records per duration on this route in this process, in bursts of up to n.
+func (r *Route) Throttle(n int, per time.Duration) *Route {
+	at := caller()
+	if n < 1 || per <= 0 {
+		r.errorf(at, "Throttle(%d, %s): want at least 1 record in a positive duration, such as Throttle(100, time.Second)", n, per)
+		return r
+	}
+	r.addFilter(consumer.Throttled(n, per), at)
 	return r
 }
 

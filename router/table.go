@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -84,9 +85,16 @@ type RouteSpec struct {
 	Middleware []consumer.Middleware
 	// Outputs are those of a responder.
 	Outputs []consumer.Output
+	// Filters are asked in this order.
+	Filters []consumer.Filter
+	// RetryOf is the topic whose records wait in this one, by RetryLater; empty for a route that was drawn. RetryDelay is for how long.
+	RetryOf    string
+	RetryDelay time.Duration
 	// File and Line are where Topic was called.
 	File string
 	Line int
+
+	not map[string]bool // topics that a pattern never matches
 }
 
 // Groups returns the groups in the order drawn, as copies: what is changed in them does not change the table.
@@ -106,7 +114,7 @@ func (t *Table) Groups() []GroupSpec {
 func (t *Table) Only(keep func(group, topic string) bool) *Table {
 	only := &Table{declared: t.declared}
 	for _, g := range t.Groups() {
-		g.Routes = slices.DeleteFunc(g.Routes, func(r RouteSpec) bool { return !keep(r.Group, r.Topic) })
+		g.Routes = slices.DeleteFunc(g.Routes, func(r RouteSpec) bool { return !keep(r.Group, cmp.Or(r.RetryOf, r.Topic)) })
 		if len(g.Routes) > 0 {
 			only.groups = append(only.groups, g)
 		}
@@ -142,6 +150,33 @@ func (t *Table) Outputs() []string {
 	return slices.Compact(names)
 }
 
+// FailureTopics returns the topics that failed records are written to, dead letter and retry topics, and for each the topics drawn by name
+// whose records go there.
+func (t *Table) FailureTopics() map[string][]string {
+	from := map[string][]string{}
+	add := func(name, source string) {
+		if !slices.Contains(from[name], source) {
+			from[name] = append(from[name], source)
+		}
+	}
+	for _, g := range t.groups {
+		for _, r := range g.Routes {
+			source := cmp.Or(r.RetryOf, r.Topic)
+			if r.RetryOf != "" {
+				add(r.Topic, source)
+			}
+			for _, name := range r.Failure.deadLetters() {
+				if r.Pattern == nil {
+					add(name, source)
+				} else if from[name] == nil {
+					from[name] = nil // written to, and nobody knows from where
+				}
+			}
+		}
+	}
+	return from
+}
+
 // String prints the table for people.
 func (t *Table) String() string {
 	var b strings.Builder
@@ -172,7 +207,7 @@ func (r RouteSpec) Matches(topic string) bool {
 	if r.Pattern == nil {
 		return r.Topic == topic
 	}
-	return !strings.HasPrefix(topic, internalTopics) && r.Pattern.MatchString(topic)
+	return !strings.HasPrefix(topic, internalTopics) && !r.not[topic] && r.Pattern.MatchString(topic)
 }
 
 // internalTopics is what the names of a cluster's own topics begin with.
@@ -199,6 +234,18 @@ func (r RouteSpec) Consumes() string {
 	if r.Reuse {
 		how += ", records reused"
 	}
+	if r.RetryOf != "" {
+		return how + ", after " + shortly(r.RetryDelay)
+	}
+	names := []string{how}
+	for _, f := range r.Filters {
+		name := "filtered"
+		if s, ok := f.(fmt.Stringer); ok {
+			name = s.String()
+		}
+		names = append(names, name)
+	}
+	how = strings.Join(names, ", ")
 	return how
 }
 
@@ -265,6 +312,9 @@ func (d *drawing) table() *Table {
 			t.groups[i].Routes = append(t.groups[i].Routes, r.spec())
 		}
 	}
+	d.addRetries(t)
+	d.checkCycles(t)
+	t.separate()
 	for _, g := range d.groups {
 		if i := index[g.id]; len(t.groups[i].Routes) == 0 && g.drawn {
 			g.errorf(g.at, "group has no topics: draw at least one with g.Topic(name)")
@@ -297,8 +347,12 @@ func (r *Route) checkOffsets() {
 	if r.failureAt.file == "" {
 		r.failure = Failure{End: Skip}
 	}
-	if r.failure.Retries > 0 || r.failure.End == Block {
-		r.errorf(r.onceAt, "AtMostOnce with %s: a record has one attempt; draw OnFailure(router.Skip) or OnFailure(router.Stop)", r.failure)
+	if len(r.filters) > 0 {
+		r.errorf(r.filtersAt, "AtMostOnce with filters: a record is committed before its turn, and would be lost while it is held")
+	}
+	if f := r.failure; f.Retries > 0 || f.End == Block || f.End == toDeadLetter || len(f.Later) > 0 || len(f.Kinds) > 0 {
+		r.errorf(r.onceAt, "AtMostOnce with %s: a record has one attempt, and is committed before it; "+
+			"draw OnFailure(router.Skip) or OnFailure(router.Stop)", r.failure)
 	}
 }
 
@@ -325,7 +379,7 @@ func (r *Route) spec() RouteSpec {
 		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
 		BatchSize: r.size, BatchWait: r.wait,
 		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
-		Middleware: slices.Clone(r.mw), Outputs: r.outputs,
+		Middleware: slices.Clone(r.mw), Outputs: r.outputs, Filters: slices.Clone(r.filters),
 		File: r.at.file, Line: r.at.line,
 	}
 }

@@ -21,6 +21,7 @@ type routeJSON struct {
 	OnFailure string       `json:"on_failure"`
 	Starts    string       `json:"starts"`
 	Outputs   []outputJSON `json:"outputs"`
+	RetryOf   string       `json:"retry_of,omitempty"`
 	DrawnAt   string       `json:"drawn_at"`
 }
 
@@ -46,8 +47,8 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 		for _, r := range g.Routes {
 			rj := routeJSON{
 				Group: r.Group, Topic: r.Topic, Consumes: r.Consumes(), Offsets: r.Offsets.String(), AtOnce: r.AtOnce(),
-				OnFailure: r.OnFailure(),
-				Starts:    r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
+				OnFailure: r.OnFailure(), RetryOf: r.RetryOf,
+				Starts: r.Start.String(), Outputs: []outputJSON{}, DrawnAt: fmt.Sprintf("%s:%d", r.File, r.Line),
 			}
 			if r.Pattern != nil {
 				rj.Topic, rj.Pattern = "", r.Topic

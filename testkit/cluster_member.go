@@ -28,15 +28,8 @@ func (b *Broker) Run(routes router.Drawer, opts ...Option) *Member {
 		b.tb.Fatalf("testkit: the routes are drawn wrong:\n%v", err)
 	}
 	o := gather(b.defaults(), append(slices.Clone(b.opts), opts...))
-	for _, g := range table.Groups() {
-		for _, r := range g.Routes {
-			if r.Pattern == nil {
-				b.create(r.Topic, o.partitions[r.Topic])
-			}
-			for _, out := range r.Outputs {
-				b.create(out.Topic, o.partitions[out.Topic])
-			}
-		}
+	for topic, n := range o.topics(table) {
+		b.create(topic, n)
 	}
 	o.cfg.Kafka.Brokers = slices.Clone(b.addrs)
 	joined := newJournal()

@@ -106,6 +106,12 @@ func (d *Delivery) concerns(event callbacks.Event, where callbacks.Where) bool {
 		return covers(e.Where, e.Offset, e.Offset)
 	case callbacks.ProduceFailed:
 		return covers(e.Where, e.Offset, e.Offset)
+	case callbacks.RetriedLater:
+		return covers(e.Where, e.Offset, e.Offset)
+	case callbacks.DeadLettered:
+		return covers(e.Where, e.Offset, e.Offset)
+	case callbacks.ForwardFailed:
+		return covers(e.Where, e.Offset, e.Offset)
 	default:
 		return false
 	}
@@ -138,6 +144,42 @@ func (d *Delivery) Retried() int { return count[callbacks.Retried](d) }
 
 // Skipped reports whether the record was marked without having been handled.
 func (d *Delivery) Skipped() bool { return count[callbacks.Skipped](d) > 0 }
+
+// DeadLettered is the topic that the record was written to when its retries were over, empty when it was not.
+func (d *Delivery) DeadLettered() (topic string) {
+	for _, h := range d.happenings() {
+		if e, ok := h.event.(callbacks.DeadLettered); ok {
+			topic = e.To
+		}
+	}
+	return topic
+}
+
+// RetriedLater is the retry topic that the record was written to, empty when it was not.
+func (d *Delivery) RetriedLater() (topic string) {
+	for _, h := range d.happenings() {
+		if e, ok := h.event.(callbacks.RetriedLater); ok {
+			topic = e.To
+		}
+	}
+	return topic
+}
+
+// Forwarded is the record in the retry or dead letter topic that it was last written to, and what becomes of it there; nil when it was not.
+func (d *Delivery) Forwarded() *Delivery {
+	to := d.DeadLettered()
+	if to == "" {
+		to = d.RetriedLater()
+	}
+	if to == "" {
+		return nil
+	}
+	copies := d.Outputs(to)
+	if len(copies) == 0 {
+		return nil
+	}
+	return &Delivery{Record: copies[len(copies)-1], src: d.src, in: d.in}
+}
 
 // Blocked reports whether the record holds up its partition: it is out of retries and its route draws Block.
 func (d *Delivery) Blocked() bool {
@@ -212,6 +254,12 @@ func story(event callbacks.Event) string {
 		return "blocks its partition: retries are over"
 	case callbacks.Skipped:
 		return fmt.Sprintf("skipped: %v", e.Err)
+	case callbacks.RetriedLater:
+		return fmt.Sprintf("went to %s, to be tried again after %s", e.To, e.Delay)
+	case callbacks.DeadLettered:
+		return fmt.Sprintf("went to %s after %d attempts: %v", e.To, e.Attempt, e.Err)
+	case callbacks.ForwardFailed:
+		return fmt.Sprintf("could not be written to %s: %v", e.To, e.Err)
 	case callbacks.Stale:
 		return "its result was dropped: the partition had been taken away"
 	case callbacks.ProduceFailed:

@@ -59,7 +59,7 @@ func (j *journal) events() []callbacks.Event {
 func (j *journal) progress() (n int) {
 	for _, e := range j.all() {
 		switch e.event.(type) {
-		case callbacks.Failed, callbacks.Retried, callbacks.Blocked:
+		case callbacks.Failed, callbacks.Retried, callbacks.Blocked, callbacks.ForwardFailed:
 		default:
 			n++
 		}

@@ -64,18 +64,8 @@ func New(tb testing.TB, routes router.Drawer, opts ...Option) *Kit {
 func (k *Kit) start(o options) error {
 	k.journal = newJournal()
 	k.memory = newMemory(&k.journal.outputs)
-	for _, g := range k.table.Groups() {
-		for _, r := range g.Routes {
-			if r.Pattern == nil {
-				k.memory.create(r.Topic, max(o.partitions[r.Topic], 1))
-			}
-			for _, out := range r.Outputs {
-				k.memory.create(out.Topic, max(o.partitions[out.Topic], 1))
-			}
-		}
-	}
-	for topic, n := range o.partitions {
-		k.memory.create(topic, max(n, 1))
+	for topic, n := range o.topics(k.table) {
+		k.memory.create(topic, n)
 	}
 	s := o.settings(k.journal)
 	s.Connect = k.memory
@@ -229,6 +219,8 @@ func (k *Kit) due() (wait time.Duration, busy bool) {
 		switch {
 		case s.Retrying != nil && s.Retrying.Blocked, len(s.Paused) > 0:
 			continue
+		case !s.HeldUntil.IsZero():
+			wait = min(wait, max(time.Until(s.HeldUntil), step))
 		case s.Retrying != nil:
 			wait = min(wait, max(time.Until(s.Retrying.Next), step))
 		case s.Busy > 0:

@@ -83,6 +83,18 @@ func HaveSkipped() *Matcher {
 	return &Matcher{"be skipped", func(d *Delivery) (bool, error) { return d.Skipped(), nil }}
 }
 
+// HaveDeadLettered holds when the record was written to the dead letter topic of that name.
+func HaveDeadLettered(topic string) *Matcher {
+	return &Matcher{fmt.Sprintf("be written to dead letter topic %q", topic), func(d *Delivery) (bool, error) {
+		return d.DeadLettered() == topic, nil
+	}}
+}
+
+// HaveRetriedLater holds when the record was written to a retry topic. What became of it there, [Delivery.Forwarded] tells.
+func HaveRetriedLater() *Matcher {
+	return &Matcher{"be written to a retry topic", func(d *Delivery) (bool, error) { return d.RetriedLater() != "", nil }}
+}
+
 // HaveBlocked holds when the record holds up its partition.
 func HaveBlocked() *Matcher {
 	return &Matcher{"block its partition", func(d *Delivery) (bool, error) { return d.Blocked(), nil }}

@@ -170,7 +170,9 @@ func (p memoryProducer) Produce(_ context.Context, from kafka.Source, r *kgo.Rec
 	}
 	p.c.mu.Unlock()
 	if err == nil {
-		r.Partition = anyPartition
+		if int(r.Partition) >= p.c.partitions(r.Topic) {
+			r.Partition = anyPartition
+		}
 		if err = p.c.append(r); err == nil {
 			p.c.outputs.add(from, r)
 		}

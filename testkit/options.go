@@ -5,6 +5,7 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
+	"github.com/karafgo/karafgo/router"
 )
 
 // Option changes a [Kit] or a [Broker].
@@ -46,6 +47,33 @@ func gather(cfg config.Config, opts []Option) options {
 		opt(&o)
 	}
 	return o
+}
+
+// topics are all that a table names, with their partitions. Topics for failed records have as many as those their records come from.
+func (o *options) topics(table *router.Table) map[string]int {
+	all := map[string]int{}
+	add := func(name string, n int) { all[name] = max(all[name], n, 1) }
+	for _, g := range table.Groups() {
+		for _, r := range g.Routes {
+			if r.Pattern == nil {
+				add(r.Topic, 0)
+			}
+			for _, out := range r.Outputs {
+				add(out.Topic, 0)
+			}
+		}
+	}
+	for topic, n := range o.partitions {
+		all[topic] = max(n, 1)
+	}
+	for topic, sources := range table.FailureTopics() {
+		for _, source := range sources {
+			if o.partitions[topic] == 0 {
+				add(topic, all[source])
+			}
+		}
+	}
+	return all
 }
 
 // settings are those of a program with this configuration.

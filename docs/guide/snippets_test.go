@@ -26,6 +26,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 
 	"github.com/karafgo/karafgo/callbacks"
@@ -37,6 +38,7 @@ import (
 var (
 	_ context.Context
 	_ oauth.Auth
+	_ *kgo.Record
 	_ = time.Second
 	_ = router.Skip
 	_ = framework.Main

@@ -51,7 +51,9 @@ type assignment struct {
 	starve atomic.Bool   // paused in the client because the queue is above its share
 	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
 	parked atomic.Bool   // its committed offset could not be read yet
-	full   atomic.Bool   // as many of its records as may be wait for their marks
+	// heldUntil is until when a filter holds its next record, nil when none does.
+	heldUntil atomic.Pointer[time.Time]
+	full      atomic.Bool // as many of its records as may be wait for their marks
 
 	busySince atomic.Int64 // clock reading at which the record in progress began; 0 when idle
 	handling  atomic.Int64 // its offset, as it was at the last tick

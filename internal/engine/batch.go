@@ -20,7 +20,7 @@ func (w *worker) gather() bool {
 			timer.Stop()
 		}
 	}()
-	if w.borrow(size) {
+	if !w.gated && w.borrow(size) { // filters may take records out of a window
 		return true
 	}
 	for n := 0; ; {
@@ -96,7 +96,7 @@ func (w *worker) fill(most int) (n int) {
 
 // callBatch hands over the window as one batch, or its next record alone.
 func (w *worker) callBatch() {
-	end := len(w.recs)
+	end := w.end()
 	if w.i < w.alone {
 		end = w.i + 1
 	}
@@ -104,8 +104,8 @@ func (w *worker) callBatch() {
 	if w.a.tr != nil || cap(msgs) < end-w.i { // where handlers mark, messages may be kept
 		msgs = make([]consumer.Message, 0, end-w.i)
 	}
-	for _, rec := range w.recs[w.i:end] {
-		if rec.Attrs.IsControl() {
+	for i, rec := range w.recs[w.i:end] {
+		if rec.Attrs.IsControl() || w.gate.dropped[w.i+i] {
 			if w.a.tr != nil {
 				_ = w.a.tr.mark(rec.Offset, false) // closed: nothing is lost, it comes again
 			}

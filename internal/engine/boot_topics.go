@@ -8,6 +8,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/router"
 )
 
 // bootTopics returns the topics that are there, after it has done with those that are missing what kafka.missing_topics says.
@@ -15,7 +16,7 @@ func (e *Engine) bootTopics(ctx context.Context) (map[string]kafka.Topic, error)
 	describe := func() (map[string]kafka.Topic, error) {
 		names := e.asked()
 		if names != nil {
-			names = append(names, e.table.Outputs()...)
+			names = append(names, e.written()...)
 		}
 		found, err := e.producer.Topics(ctx, names...)
 		if err != nil {
@@ -37,7 +38,7 @@ func (e *Engine) bootTopics(ctx context.Context) (map[string]kafka.Topic, error)
 	case len(missing) == 0:
 		return found, nil
 	case e.settings.MissingTopics == MissingCreate:
-		if err := e.createTopics(ctx, missing); err != nil {
+		if err := e.createTopics(ctx, missing, found); err != nil {
 			return nil, err
 		}
 		return describe()
@@ -58,7 +59,7 @@ func (e *Engine) bootTopics(ctx context.Context) (map[string]kafka.Topic, error)
 // missing are the topics drawn by name, to be consumed or written to, that the cluster does not have.
 func (e *Engine) missing(have map[string]kafka.Topic) []string {
 	var missing []string
-	for _, name := range slices.Concat(e.table.Topics(), e.table.Outputs()) {
+	for _, name := range slices.Concat(e.table.Topics(), e.written()) {
 		if _, ok := have[name]; !ok && !slices.Contains(missing, name) {
 			missing = append(missing, name)
 		}
@@ -66,16 +67,23 @@ func (e *Engine) missing(have map[string]kafka.Topic) []string {
 	return missing
 }
 
-func (e *Engine) createTopics(ctx context.Context, names []string) error {
-	declared := e.table.Declared()
+// createTopics makes topics as they are declared. Those for failed records that are not declared get as many partitions as the topics that
+// their records come from.
+func (e *Engine) createTopics(ctx context.Context, names []string, found map[string]kafka.Topic) error {
+	declared := map[string]router.TopicSpec{}
+	for _, d := range e.table.Declared() {
+		declared[d.Name] = d
+	}
+	sources := e.table.FailureTopics()
 	specs := make([]kafka.TopicSpec, len(names))
 	for i, name := range names {
-		specs[i] = kafka.TopicSpec{Name: name}
-		for _, d := range declared {
-			if d.Name == name {
-				specs[i] = kafka.TopicSpec{Name: name, Partitions: d.Partitions, Replication: d.Replication, Config: d.Config}
+		d := declared[name]
+		for _, source := range sources[name] {
+			if d.Name == "" {
+				d.Partitions = max(d.Partitions, len(found[source].Partitions), declared[source].Partitions)
 			}
 		}
+		specs[i] = kafka.TopicSpec{Name: name, Partitions: d.Partitions, Replication: d.Replication, Config: d.Config}
 	}
 	if err := e.producer.CreateTopics(ctx, specs); err != nil {
 		return fmt.Errorf("create missing topics: %w", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -209,7 +211,7 @@ func patiently(ctx context.Context, ask func() error) error {
 
 // checkRights asks for everything at once that the routes need: a right that is missing would show one by one, and some of them late.
 func (e *Engine) checkRights(ctx context.Context) error {
-	need := kafka.Rights{Read: e.table.Topics(), Write: e.table.Outputs()}
+	need := kafka.Rights{Read: e.table.Topics(), Write: e.written()}
 	for _, g := range e.table.Groups() {
 		need.Groups = append(need.Groups, g.ID)
 	}
@@ -221,6 +223,13 @@ func (e *Engine) checkRights(ctx context.Context) error {
 		return fmt.Errorf("not authorised:\n  %s", strings.Join(denied, "\n  "))
 	}
 	return nil
+}
+
+// written are the topics that the process writes to, each once.
+func (e *Engine) written() []string {
+	names := slices.AppendSeq(e.table.Outputs(), maps.Keys(e.table.FailureTopics()))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // fatal ends the process with a reason. The first one counts.

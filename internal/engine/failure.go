@@ -20,17 +20,23 @@ type failure struct {
 	err     error
 	elapsed time.Duration
 	blocked bool // told once
+	forward *forward
+	refused int // how often forwarding it has failed
 }
 
 // resolve decides about a failure: again, the end, or nothing because the partition is going. This is the only place that does.
 func (w *worker) resolve() bool {
 	a, f := w.a, w.fail
 	rec := w.recs[w.i]
+	if f.forward != nil {
+		return a.is(stateFetching) && w.ship(f)
+	}
 	v := consumer.VerdictOf(f.err)
-	whole := w.batching() && v.At == nil && w.i >= w.alone && len(w.recs)-w.i > 1
+	end := w.end()
+	whole := w.batching() && v.At == nil && w.i >= w.alone && end-w.i > 1
 	last := rec
 	if whole {
-		last = w.recs[len(w.recs)-1]
+		last = w.recs[end-1]
 	}
 	if cause := context.Cause(a.ctx); cause != nil {
 		// A cancelled handler's error is not a failure.
@@ -53,9 +59,9 @@ func (w *worker) resolve() bool {
 		return true
 	}
 
-	steps := w.route.spec.Failure
-	exhausted := w.attempt > steps.Retries
-	if steps.End == router.Block && steps.Retries == 0 { // for ever: there is nothing to be exhausted but patience
+	steps := w.route.spec.Failure.Of(f.err)
+	exhausted := w.attempt > steps.Retries || w.route.spec.RetryOf != ""
+	if steps.End == router.Block && steps.Retries == 0 && len(steps.Later) == 0 { // for ever: there is nothing to be exhausted but patience
 		exhausted = w.attempt >= blockedFrom
 	}
 	switch {
@@ -78,13 +84,16 @@ func (w *worker) resolve() bool {
 
 // narrow delivers what is left of a batch one by one.
 func (w *worker) narrow() {
-	w.alone, w.fail, w.attempt = len(w.recs), nil, 0
+	w.alone, w.fail, w.attempt = w.end(), nil, 0
 	w.a.current.Store(nil)
 }
 
 // atEnd applies the end of OnFailure to recs[i].
 func (w *worker) atEnd(steps router.Failure, f *failure, v consumer.Verdict) bool {
 	rec := w.recs[w.i]
+	if f.forward = w.route.next(steps, w.r.id, rec, v.Kind == consumer.KindPermanent); f.forward != nil {
+		return w.ship(f)
+	}
 	switch steps.End {
 	case router.Skip:
 		w.pass(f.err)
@@ -110,16 +119,21 @@ func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict, las
 		delay = v.After
 	}
 	rec := w.recs[w.i]
-	w.a.current.Store(&progress{
-		Offset: rec.Offset, Last: last, Attempt: w.attempt, Blocked: f.blocked, Err: f.err, Until: time.Now().Add(delay),
-	})
 	w.r.emit(callbacks.Retried{Where: w.a.where(), Offset: rec.Offset, Attempt: w.attempt + 1, Delay: delay, Err: f.err})
+	w.fail = nil // after the pause it is handed over
+	return w.await(&progress{
+		Offset: rec.Offset, Last: last, Attempt: w.attempt, Blocked: f.blocked, Err: f.err, Until: time.Now().Add(delay),
+	}, delay)
+}
+
+// await lets a pause pass, and shows what for. It is cut short by an operator who gives the record up, and by the partition's end.
+func (w *worker) await(p *progress, delay time.Duration) bool {
+	w.a.current.Store(p)
 	t := time.NewTimer(delay)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			w.fail = nil
 			return true
 		case s := <-w.a.skips:
 			if w.giveUp(s) {
@@ -167,9 +181,21 @@ func (w *worker) pass(why error) {
 }
 
 func (w *worker) passAll(why error) {
-	for w.i < len(w.recs) {
+	for end := w.end(); w.i < end; {
+		if w.gate.dropped[w.i] || w.recs[w.i].Attrs.IsControl() {
+			w.pass(nil)
+			continue
+		}
 		w.pass(why)
 	}
+}
+
+// end is where the batch in progress ends: at the window's, or before a record that a filter holds.
+func (w *worker) end() int {
+	if w.gated {
+		return max(w.gate.passed, w.i+1)
+	}
+	return len(w.recs)
 }
 
 // fullJitter is a random part of a pause.

@@ -17,6 +17,7 @@ type route struct {
 	once     bool // AtMostOnce: committed before it is handed over
 	reuse    bool // records and messages are used again
 	mw       []consumer.Middleware
+	filters  []consumer.Filter
 }
 
 // of is the route of one topic that a pattern matches: the pattern's own, so that they share its limit, unless the configuration says
@@ -42,6 +43,10 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 			spec.BatchWait = o.BatchWait
 		}
 	}
+	filters := spec.Filters
+	if spec.RetryOf != "" {
+		filters = []consumer.Filter{untilDue{spec.RetryDelay}}
+	}
 	mw := append(append([]consumer.Middleware(nil), s.Middleware...), spec.Middleware...)
 	return &route{
 		spec:     spec,
@@ -51,6 +56,7 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 		once:     spec.Offsets == offsets.AtMostOnce,
 		reuse:    spec.Reuse,
 		mw:       mw,
+		filters:  filters,
 	}
 }
 

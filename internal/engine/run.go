@@ -58,14 +58,14 @@ func (w *worker) callEach() {
 		if (a.state.Load() != int32(stateFetching) || a.paused.Load() != 0) && !w.goesOn() {
 			break
 		}
+		if w.gated && !w.admits(w.i) {
+			break
+		}
 		if w.timed != nil {
 			ctx = w.timed.start() //nolint:fatcontext // it is not derived from the one before
 		}
 		if w.k == len(w.msgs) {
-			if !w.route.reuse || w.k == 0 {
-				w.msgs = make([]consumer.Message, min(chunk, len(w.recs)-w.i))
-			}
-			w.k = 0
+			w.moreMessages()
 		}
 		m := &w.msgs[w.k]
 		*m = consumer.NewMessage(rec, w.delivered)
@@ -90,6 +90,13 @@ func (w *worker) callEach() {
 		}
 	}
 	w.calling = false
+}
+
+func (w *worker) moreMessages() {
+	if !w.route.reuse || w.k == 0 {
+		w.msgs = make([]consumer.Message, min(chunk, len(w.recs)-w.i))
+	}
+	w.k = 0
 }
 
 // passControl counts a transaction marker as done: it is part of the log, and of nothing that a handler should see.
@@ -161,6 +168,11 @@ func (w *worker) pace(perRecord int64) {
 	if w.a.slow.Swap(slow) || !slow {
 		return
 	}
+	w.unpin()
+}
+
+// unpin copies what waits, to free the fetch responses that it came in.
+func (w *worker) unpin() {
 	w.a.queue.detach()
 	if w.rest != nil {
 		w.rest.detach(w.from, w.from)

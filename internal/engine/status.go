@@ -37,6 +37,8 @@ type PartitionStatus struct {
 	Retrying *RetryStatus
 	// Paused lists reasons.
 	Paused []string
+	// HeldUntil is until when a filter holds its next record, the zero time when none does.
+	HeldUntil time.Time
 }
 
 // RetryStatus is a record that failed, or a batch that failed as a whole, which Last is the last record of.
@@ -156,6 +158,9 @@ func (a *assignment) status() PartitionStatus {
 	}
 	if p := a.current.Load(); p != nil {
 		s.Retrying = &RetryStatus{Offset: p.Offset, Last: p.Last, Attempt: p.Attempt, Blocked: p.Blocked, Err: p.Err, Next: p.Until}
+	}
+	if at := a.heldUntil.Load(); at != nil {
+		s.HeldUntil = *at
 	}
 	for _, reason := range []pauseReason{pausedUser, pausedTopic, pausedQuiet} {
 		if a.paused.Load()&uint32(reason) != 0 {

@@ -51,6 +51,8 @@ type worker struct {
 
 	out   outbox
 	timed *attempts
+	gate  gate
+	gated bool // it has filters
 
 	// Of the run in progress.
 	base      int // recs[base] was the first
@@ -65,7 +67,7 @@ type worker struct {
 }
 
 func newWorker(a *assignment) *worker {
-	w := &worker{a: a, r: a.r, route: a.route}
+	w := &worker{a: a, r: a.r, route: a.route, gated: len(a.route.filters) > 0}
 	w.first = &delivery{w: w, attempt: 1}
 	switch spec := &a.route.spec; spec.Mode {
 	case router.ModeBatch:
@@ -97,7 +99,7 @@ func (w *worker) loop() {
 			go w.loop()
 			return
 		}
-		w.end()
+		w.finish()
 		w.a.end()
 		if w.a.is(stateClosed) {
 			w.a.cancel(offsets.ErrRevoked) // frees the context: whoever sealed the assignment did not wait for it
@@ -115,8 +117,8 @@ func (w *worker) loop() {
 	returned = true
 }
 
-// end lets go of what the worker holds.
-func (w *worker) end() {
+// finish lets go of what the worker holds.
+func (w *worker) finish() {
 	w.giveUpAhead()
 	w.drop()
 	if w.rest != nil {
@@ -150,6 +152,10 @@ func (w *worker) step() bool {
 		return w.awaitMarks()
 	case w.route.once && w.i >= w.ahead && !w.commitAhead():
 		return false
+	case w.gated && w.attempt == 0:
+		if pass, going := w.filter(); !pass {
+			return !going
+		}
 	}
 	if !w.acquire() {
 		return false
@@ -234,6 +240,7 @@ func (w *worker) drop() {
 		w.recs = nil
 	}
 	w.i, w.alone, w.ahead = 0, 0, 0
+	w.gate.reset()
 	switch {
 	case w.batching():
 	case w.route.reuse:

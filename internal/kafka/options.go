@@ -146,5 +146,6 @@ func (c *Cluster) producerOptions() []kgo.Opt {
 		kgo.RecordDeliveryTimeout(p.DeliveryTimeout),
 		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
 		kgo.UnknownTopicRetries(1),
+		kgo.RecordPartitioner(newPartitioner()),
 	}
 }

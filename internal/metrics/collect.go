@@ -39,6 +39,7 @@ func (m *Metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.retries, m.panics, m.stale, m.blocked, m.commits, m.rebalances,
 		m.fetchErrors, m.gaps, m.dropped, m.produced, m.hookFail,
+		m.deadLettered, m.retriedLater, m.forwardFail,
 	}
 }
 

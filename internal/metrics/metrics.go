@@ -20,6 +20,8 @@ type Metrics struct {
 	retries, panics, stale, blocked   *prometheus.CounterVec
 	commits, rebalances, fetchErrors  *prometheus.CounterVec
 	gaps, dropped, produced, hookFail *prometheus.CounterVec
+
+	deadLettered, retriedLater, forwardFail *prometheus.CounterVec
 }
 
 // Status is what only the engine knows, read when metrics are scraped.
@@ -78,6 +80,10 @@ func New(status func() Status) *Metrics {
 		fetchErrors: counter("fetch_errors_total", "Errors that polling reported.", "group", "error"),
 		gaps: counter("offset_gap_records_total", "Offsets that were passed because their records no longer exist.",
 			"group", "topic", "reason"),
+		deadLettered: counter("dead_lettered_total", "Records written to a dead letter topic.", "group", "topic", "to"),
+		retriedLater: counter("retried_later_total", "Records written to a retry topic.", "group", "topic", "to"),
+		forwardFail: counter("dead_letter_failures_total", "Records that could not be written to their dead letter or retry topic, "+
+			"by attempt.", "group", "topic", "to"),
 		dropped:  counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
 		produced: counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
 		hookFail: counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
@@ -130,6 +136,12 @@ func (m *Metrics) rare(ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.Retried:
 		m.retries.WithLabelValues(e.Group, e.Topic).Inc()
+	case callbacks.DeadLettered:
+		m.deadLettered.WithLabelValues(e.Group, e.Topic, e.To).Inc()
+	case callbacks.RetriedLater:
+		m.retriedLater.WithLabelValues(e.Group, e.Topic, e.To).Inc()
+	case callbacks.ForwardFailed:
+		m.forwardFail.WithLabelValues(e.Group, e.Topic, e.To).Inc()
 	case callbacks.Blocked:
 		m.blocked.WithLabelValues(e.Group, e.Topic).Inc()
 	case callbacks.Stale:

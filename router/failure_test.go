@@ -1,0 +1,73 @@
+package router_test
+
+import (
+	"io"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/router"
+)
+
+var _ = Describe("What happens to records that fail", func() {
+	table := func() *router.Table {
+		t, err := router.Draw(func(r *router.Router) {
+			r.Group("g", func(g *router.Group) {
+				g.Topic("orders").Each(one).Expire(90*time.Minute).Throttle(5, time.Second).OnFailure(
+					router.When(router.ErrorAs[*consumer.DecodeError](), router.DeadLetter("orders.unreadable")),
+					router.When(router.ErrorWhere("timeouts", func(error) bool { return false }), router.RetryLater(time.Hour), router.Block),
+					router.Retry(3, time.Second), router.RetryLater(10*time.Second, time.Minute), router.DeadLetter("orders.dlq"))
+				g.Pattern(".*").Each(one).OnFailure(router.DeadLetter("others.dlq"))
+			})
+		})
+		Expect(err).NotTo(HaveOccurred())
+		return t
+	}
+
+	It("is a part of the table, with the routes of retry topics", func() {
+		var topics, failures, consumes []string
+		for _, r := range table().Groups()[0].Routes {
+			topics, failures, consumes = append(topics, r.Name()), append(failures, r.OnFailure()), append(consumes, r.Consumes())
+		}
+		Expect(topics).To(Equal([]string{"orders", "orders.g.retry.10s", "orders.g.retry.1m", "orders.g.retry.1h", "/.*/"}))
+		Expect(failures[0]).To(Equal("*consumer.DecodeError: dead letter orders.unreadable; timeouts: after 1h, then block; " +
+			"retry 3 from 1s, then after 10s, then after 1m, then dead letter orders.dlq"))
+		Expect(consumes[0]).To(Equal("each, until 1h30m0s old, 5 per 1s"))
+		Expect(consumes[2]).To(Equal("each, after 1m"))
+		Expect(table().Groups()[0].Routes[2].RetryOf).To(Equal("orders"))
+	})
+
+	It("is nothing that patterns match", func() {
+		t := table()
+		all := t.Groups()[0].Routes[4]
+		for name := range t.FailureTopics() {
+			Expect(all.Matches(name)).To(BeFalse(), name)
+		}
+		Expect(all.Matches("customers")).To(BeTrue())
+		Expect(t.FailureTopics()).To(Equal(map[string][]string{
+			"orders.dlq": {"orders"}, "orders.unreadable": {"orders"}, "others.dlq": nil,
+			"orders.g.retry.10s": {"orders"}, "orders.g.retry.1m": {"orders"}, "orders.g.retry.1h": {"orders"},
+		}))
+	})
+
+	It("is kept with its route when only some are", func() {
+		Expect(table().Only(func(_, topic string) bool { return topic == "orders" }).Topics()).To(HaveLen(4))
+	})
+
+	It("is chosen by the error", func() {
+		f := table().Groups()[0].Routes[0].Failure
+		Expect(f.Of(io.EOF).DeadLetter).To(Equal("orders.dlq"))
+		Expect(f.Of(consumer.Permanent(&consumer.DecodeError{Err: io.EOF})).DeadLetter).To(Equal("orders.unreadable"))
+	})
+
+	It("names topics without zeros at their end", func() {
+		for d, name := range map[time.Duration]string{
+			time.Second: "1s", 90 * time.Second: "1m30s", time.Hour: "1h", 24 * time.Hour: "24h", 1500 * time.Millisecond: "1.5s",
+			time.Hour + time.Second: "1h0m1s", 10 * time.Minute: "10m",
+		} {
+			Expect(router.RetryTopic("t", "g", d)).To(Equal("t.g.retry." + name))
+		}
+	})
+})
