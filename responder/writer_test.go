@@ -61,7 +61,7 @@ var _ = Describe("A record that is sent", func() {
 			Topic: "numbers", Partition: -1, Key: []byte("k"), Value: []byte("5"),
 			Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}},
 		}))
-		Expect(d.records[1]).To(Equal(&kgo.Record{Topic: "words", Key: []byte("t"), Headers: []kgo.RecordHeader{{Key: "b"}}}))
+		Expect(d.records[1]).To(Equal(&kgo.Record{Topic: "words", Partition: -1, Key: []byte("t"), Headers: []kgo.RecordHeader{{Key: "b"}}}))
 		Expect(d.records[1].Value).To(BeNil())
 		Expect(d.sources).To(Equal([]int64{3, 3}))
 		Expect(d.sync).To(Equal([]bool{false, false}))
