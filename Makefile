@@ -71,8 +71,8 @@ bench: ## Measure the hot path beside raw franz-go and peers, some minutes (ARGS
 	@cd bench && go run . $(ARGS)
 
 .PHONY: bench-full
-bench-full: ## Measure every work, an hour or more, and write bench/results.json and the plots of docs
-	@cd bench && go run . -works all -out results.json -plots ../docs/plots $(ARGS)
+bench-full: ## Measure every work, an hour or more; writes bench/results.json, docs/benchmarks.md and docs/plots
+	@cd bench && go run . -works all -out results.json -plots ../docs/plots -docs ../docs/benchmarks.md $(ARGS)
 
 .PHONY: kafka
 kafka: ## Run Apache Kafka (Java, Maven) until Ctrl-C: one broker (ARGS="-tls -user ada:secret -acls")

@@ -26,6 +26,7 @@ func main() {
 		"measure with this cluster instead of the embedded broker: makes topics named bench-*, and deletes them")
 	flag.StringVar(&o.out, "out", "", "write the rows to this file as JSON, in place of those of the same work, client and GOGC")
 	flag.StringVar(&o.plots, "plots", "", "draw plots of the file of -out into this directory, as SVG")
+	flag.StringVar(&o.docs, "docs", "", "write the tables of this page anew, from the file of -out")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this client, to <client>.pprof")
 	flag.BoolVar(&o.requests, "requests", false, "instead, count the requests per second that a process makes (5 minutes)")
 	flag.Parse()
@@ -39,9 +40,9 @@ func main() {
 const quick = "noop-100b"
 
 type options struct {
-	requests                                           bool
-	rounds, percent                                    int
-	works, clients, gogc, brokers, out, plots, profile string
+	requests                                                 bool
+	rounds, percent                                          int
+	works, clients, gogc, brokers, out, plots, docs, profile string
 }
 
 func exit(err error) {
@@ -95,14 +96,20 @@ func run(o options) error {
 	return plots(o)
 }
 
+// plots draws, and writes tables, of what was measured now and before.
 func plots(o options) error {
-	if o.plots == "" {
-		return nil
+	if o.out == "" && (o.plots != "" || o.docs != "") {
+		return errors.New("-plots and -docs show what -out names")
 	}
-	if o.out == "" {
-		return errors.New("-plots draws what -out names")
+	if o.plots != "" {
+		if err := draw(o.out, o.plots); err != nil {
+			return err
+		}
 	}
-	return draw(o.out, o.plots)
+	if o.docs != "" {
+		return document(o.out, o.docs)
+	}
+	return nil
 }
 
 func choose(o options) ([]workload, error) {

@@ -50,7 +50,7 @@ func draw(file, dir string) error {
 		{"cpu-noop-100b", "noop-100b", "CPU per record as a multiple of raw franz-go (100 B)", func(r row) float64 { return r.CPU }},
 		{"cpu-noop-1k", "noop-1k", "CPU per record as a multiple of raw franz-go (1 KiB)", func(r row) float64 { return r.CPU }},
 		{"latency-p99", string(judgeLatency), "from production to handler in an idle topic, p99, ms", func(r row) float64 { return r.P99 }},
-		{"backlog-rss", "backlog-1g", "memory with a backlog of 1 GiB, MiB", func(r row) float64 { return r.RSS }},
+		{"backlog-rss", backlog, "memory with a backlog of 1 GiB, MiB", func(r row) float64 { return r.RSS }},
 	}
 	for _, b := range bars {
 		var of []row

@@ -72,6 +72,9 @@ type workload struct {
 	Judge  judge         // what it is about
 }
 
+// backlog is the work that is about memory.
+const backlog = "backlog-1g"
+
 const (
 	million = 1_000_000
 	six     = 6
@@ -123,7 +126,7 @@ var works = []workload{
 		Feed: 50 * time.Millisecond, Second: true, Judge: judgeRebalance,
 	},
 	{
-		Name: "backlog-1g", About: "1 GiB of 1 KiB records before a handler that waits 1 ms, for 5 s: memory",
+		Name: backlog, About: "1 GiB of 1 KiB records before a handler that waits 1 ms, for 5 s: memory",
 		Partitions: six, Records: million, Size: 1024, Handler: work.Sleep, Sleep: time.Millisecond,
 		Until: work.AfterSleep, After: 5 * time.Second, Judge: judgeRSS,
 	},

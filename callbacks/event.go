@@ -45,6 +45,17 @@ type Positioned struct {
 	Committed bool
 	// Start is the policy that decided: "earliest", "latest", a time, "new partition"; empty when Committed.
 	Start string
+	// Done is how many offsets above Offset are done already, on a route by key.
+	Done int64
+}
+
+// MetadataIgnored says that a committed offset came with metadata that cannot be understood: what it may say of records above the offset
+// that are done does not count, and they are handled again.
+type MetadataIgnored struct {
+	Where
+
+	Offset int64
+	Err    error
 }
 
 // Revoked says that a partition was taken away, after its drain and its last commit. Lost says that it went without warning and
@@ -86,6 +97,8 @@ type Handled struct {
 	Elapsed time.Duration
 	// Batch is true for one call of a batch handler.
 	Batch bool
+	// Offsets are those of the records, ascending, where they are not all from First to Last: on routes by key.
+	Offsets []int64
 }
 
 // Failed says that an attempt failed. First and Last differ for a batch that failed as a whole.
@@ -206,6 +219,8 @@ const (
 	PausedQuiet = "quiet"
 	// PausedUnmarked: too many records of a ManualOffsets route were handled and not marked.
 	PausedUnmarked = "unmarked"
+	// PausedWindow: on a route by key, too many records wait behind one that is not done.
+	PausedWindow = "window"
 	// PausedMemory: the group holds fetch.max_buffered_bytes; Where names only the group.
 	PausedMemory = "memory"
 )
@@ -314,35 +329,36 @@ type Stopped struct {
 	Clean bool
 }
 
-func (Started) event()        {}
-func (Joined) event()         {}
-func (Assigned) event()       {}
-func (Positioned) event()     {}
-func (Revoked) event()        {}
-func (Polled) event()         {}
-func (Fetched) event()        {}
-func (Handled) event()        {}
-func (Failed) event()         {}
-func (Retried) event()        {}
-func (Blocked) event()        {}
-func (RetriedLater) event()   {}
-func (DeadLettered) event()   {}
-func (ForwardFailed) event()  {}
-func (Skipped) event()        {}
-func (Produced) event()       {}
-func (ProduceFailed) event()  {}
-func (Committed) event()      {}
-func (CommitFailed) event()   {}
-func (Paused) event()         {}
-func (Resumed) event()        {}
-func (FetchFailed) event()    {}
-func (Gap) event()            {}
-func (Stale) event()          {}
-func (Unassigned) event()     {}
-func (TopicMissing) event()   {}
-func (TopicFound) event()     {}
-func (TopicRecreated) event() {}
-func (HookFailed) event()     {}
-func (Dropped) event()        {}
-func (Stopping) event()       {}
-func (Stopped) event()        {}
+func (Started) event()         {}
+func (Joined) event()          {}
+func (Assigned) event()        {}
+func (Positioned) event()      {}
+func (MetadataIgnored) event() {}
+func (Revoked) event()         {}
+func (Polled) event()          {}
+func (Fetched) event()         {}
+func (Handled) event()         {}
+func (Failed) event()          {}
+func (Retried) event()         {}
+func (Blocked) event()         {}
+func (RetriedLater) event()    {}
+func (DeadLettered) event()    {}
+func (ForwardFailed) event()   {}
+func (Skipped) event()         {}
+func (Produced) event()        {}
+func (ProduceFailed) event()   {}
+func (Committed) event()       {}
+func (CommitFailed) event()    {}
+func (Paused) event()          {}
+func (Resumed) event()         {}
+func (FetchFailed) event()     {}
+func (Gap) event()             {}
+func (Stale) event()           {}
+func (Unassigned) event()      {}
+func (TopicMissing) event()    {}
+func (TopicFound) event()      {}
+func (TopicRecreated) event()  {}
+func (HookFailed) event()      {}
+func (Dropped) event()         {}
+func (Stopping) event()        {}
+func (Stopped) event()         {}

@@ -15,6 +15,12 @@ type Filter interface {
 	Check(r *kgo.Record, seen, now time.Time) Decision
 }
 
+// KeyFunc returns what a record is ordered by on a route by key, nil for none.
+type KeyFunc func(r *kgo.Record) []byte
+
+// RecordKey is the key of the record.
+func RecordKey(r *kgo.Record) []byte { return r.Key }
+
 // FilterFunc makes a Filter of a function.
 type FilterFunc func(r *kgo.Record, seen, now time.Time) Decision
 

@@ -145,7 +145,7 @@ func (l eventLog) rare(ev callbacks.Event) {
 	case callbacks.Paused:
 		level := zap.DebugLevel
 		switch e.Reason {
-		case callbacks.PausedUnmarked, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet:
+		case callbacks.PausedUnmarked, callbacks.PausedWindow, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet:
 			level = zap.WarnLevel
 		}
 		l.write(level, "paused", e.Where, zap.String("reason", e.Reason))
@@ -153,6 +153,9 @@ func (l eventLog) rare(ev callbacks.Event) {
 		l.write(zap.DebugLevel, "resumed", e.Where, zap.String("reason", e.Reason))
 	case callbacks.FetchFailed:
 		l.write(zap.WarnLevel, "fetching reports an error", e.Where, zap.Int("times", e.Count), zap.Error(e.Err))
+	case callbacks.MetadataIgnored:
+		l.write(zap.WarnLevel, "a commit's metadata cannot be understood, records that it may tell of are handled again", e.Where,
+			zap.Int64("offset", e.Offset), zap.Error(e.Err))
 	case callbacks.Gap:
 		l.write(zap.ErrorLevel, "records are gone", e.Where,
 			zap.Int64("from", e.From), zap.Int64("to", e.To), zap.String("reason", e.Reason))

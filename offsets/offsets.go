@@ -46,4 +46,8 @@ var (
 	// ErrAutomatic is returned by marks on a route that marks by itself. Draw the route with
 	// ManualOffsets() to mark in the handler.
 	ErrAutomatic = errors.New("route marks automatically: draw it with ManualOffsets() to mark in the handler")
+
+	// ErrUnordered is returned by MarkThrough and CommitThrough on a route whose records are handled side by side
+	// (Concurrency with ByKey or Unordered): what is before a record may not have been handled. Use Mark.
+	ErrUnordered = errors.New("records of this route are handled side by side: mark each of them with Mark")
 )

@@ -146,8 +146,19 @@ var _ = Describe("A mistake in a drawing", func() {
 			`OnFailure: End\(9\) is none of Block, Skip and Stop`),
 		Entry("limit", func(g *router.Group) { g.Topic("a").Each(one).Concurrency(0, router.ByPartition) },
 			`Concurrency\(0\): want at least 1; leave it out for one per assigned partition`),
-		Entry("ordering", func(g *router.Group) { g.Topic("a").Each(one).Concurrency(1, router.Ordering(7)) },
-			`Concurrency: unknown ordering 7: use router\.ByPartition`),
+		Entry("no key", func(g *router.Group) { g.Topic("a").Each(one).Concurrency(1, router.ByKeyOf(nil)) },
+			`Concurrency: ByKeyOf\(nil\): pass a function that returns the key of a record, or use router\.ByKey`),
+		Entry("batches side by side", func(g *router.Group) { g.Topic("a").Batch(many, 10, 0).Concurrency(8, router.ByKey) },
+			"Concurrency by key with Batch: a batch is the next records of one partition; draw Each, or Concurrency by partition"),
+		Entry("state side by side", func(g *router.Group) { g.Topic("a").EachPartition(maker).Concurrency(8, router.Unordered) },
+			"Concurrency unordered with EachPartition: its handlers are called one record at a time; draw Each"),
+		Entry("at most once side by side", func(g *router.Group) { g.Topic("a").Each(one).AtMostOnce().Concurrency(8, router.ByKey) },
+			"Concurrency by key with AtMostOnce: what is committed before it is handed over has to be in order"),
+		Entry("polls of one side by side", func(g *router.Group) {
+			g.BatchFetching(false)
+			g.Topic("a").Each(one).Concurrency(8, router.ByKey)
+		}, `Concurrency by key in a group with BatchFetching\(false\) at \S+draw_test\.go:\d+: a poll returns one record; `+
+			`remove BatchFetching\(false\)`),
 		Entry("timeout", func(g *router.Group) { g.Topic("a").Each(one).Timeout(0) }, `Timeout\(0s\): want a positive duration; leave it out for none`),
 		Entry("start", func(g *router.Group) { g.Topic("a").Each(one).StartAt(router.Since(time.Time{})) },
 			`StartAt\(Since\(zero time\)\): use router\.Earliest`),

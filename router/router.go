@@ -180,11 +180,14 @@ type Route struct {
 	reuse       bool
 	reuseAt     location
 	concurrency int
+	ordering    Ordering
 	timeout     time.Duration
-	start       Start
-	outputs     []consumer.Output
-	filters     []consumer.Filter
-	filtersAt   location
+
+	concurrencyAt location
+	start         Start
+	outputs       []consumer.Output
+	filters       []consumer.Filter
+	filtersAt     location
 }
 
 // Each hands over one record at a time.
@@ -291,22 +294,21 @@ func (r *Route) ReuseRecords() *Route {
 	return r
 }
 
-// Ordering says what stays in order when a route handles records concurrently.
-type Ordering uint8
-
-// ByPartition handles the records of a partition one after the other.
-const ByPartition Ordering = iota
-
 // Concurrency limits how many handlers of this route run at once in this process. Without it there is one per assigned partition.
-// Partitions take turns; a partition in its back-off takes no place.
+//
+// With ByPartition partitions take turns; a partition in its back-off takes no place. With ByKey, ByKeyOf and Unordered the handlers of one
+// partition run side by side too: a slow or failing record delays only those of its key. What is committed is the offset of the first
+// record that is not done; which records above it are done goes with the commit, so that whoever gets the partition next repeats only what
+// was in progress. When 10,000 records of a partition are open, or more holes than a commit can tell of, it waits, visibly.
 func (r *Route) Concurrency(n int, by Ordering) *Route {
+	at := caller()
 	if n < 1 {
-		r.errorf(caller(), "Concurrency(%d): want at least 1; leave it out for one per assigned partition", n)
+		r.errorf(at, "Concurrency(%d): want at least 1; leave it out for one per assigned partition", n)
 	}
-	if by != ByPartition {
-		r.errorf(caller(), "Concurrency: unknown ordering %d: use router.ByPartition", by)
+	if by.kind == byKey && by.of && by.key == nil {
+		r.errorf(at, "Concurrency: ByKeyOf(nil): pass a function that returns the key of a record, or use router.ByKey")
 	}
-	r.concurrency = n
+	r.concurrency, r.ordering, r.concurrencyAt = n, by, at
 	return r
 }
 

@@ -76,6 +76,7 @@ type RouteSpec struct {
 	Offsets   offsets.Mode
 	// Concurrency is 0 when nothing limits the route.
 	Concurrency int
+	Ordering    Ordering
 	// Timeout is 0 for none.
 	Timeout time.Duration
 	// Reuse is true when messages are valid only until their handler has returned.
@@ -254,6 +255,9 @@ func (r RouteSpec) AtOnce() string {
 	if r.Concurrency == 0 {
 		return "1 per partition"
 	}
+	if r.Ordering.SideBySide() {
+		return fmt.Sprintf("at most %d, %s", r.Concurrency, r.Ordering)
+	}
 	return fmt.Sprintf("at most %d", r.Concurrency)
 }
 
@@ -302,6 +306,7 @@ func (d *drawing) table() *Table {
 				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
 			}
 			r.checkOffsets()
+			r.checkOrdering()
 			for _, earlier := range t.groups[i].Routes {
 				if earlier.Topic == r.topic && (earlier.Pattern == nil) == (r.pattern == nil) {
 					r.errorf(r.at, "%s is drawn twice in the group, first at %s:%d: "+
@@ -315,7 +320,19 @@ func (d *drawing) table() *Table {
 	d.addRetries(t)
 	d.checkCycles(t)
 	t.separate()
+	d.checkGroups(t, index, settings)
+	return t
+}
+
+// checkGroups refuses groups without topics, and what does not go with how a group fetches.
+func (d *drawing) checkGroups(t *Table, index map[string]int, settings map[string]*Group) {
 	for _, g := range d.groups {
+		for _, r := range g.routes {
+			if r.ordering.SideBySide() && !t.groups[index[g.id]].BatchFetching {
+				r.errorf(r.concurrencyAt, "Concurrency %s in a group with BatchFetching(false) at %s: a poll returns one record; "+
+					"remove BatchFetching(false)", r.ordering, settings[g.id].fetchAt)
+			}
+		}
 		if i := index[g.id]; len(t.groups[i].Routes) == 0 && g.drawn {
 			g.errorf(g.at, "group has no topics: draw at least one with g.Topic(name)")
 		}
@@ -330,7 +347,6 @@ func (d *drawing) table() *Table {
 			}
 		}
 	}
-	return t
 }
 
 // checkOffsets refuses what does not go with when the route marks.
@@ -356,6 +372,26 @@ func (r *Route) checkOffsets() {
 	}
 }
 
+// checkOrdering refuses what does not go with handlers that run side by side.
+func (r *Route) checkOrdering() {
+	if !r.ordering.SideBySide() {
+		return
+	}
+	refuse := func(what, why string) {
+		r.errorf(r.concurrencyAt, "Concurrency %s with %s: %s", r.ordering, what, why)
+	}
+	switch r.mode {
+	case ModeBatch:
+		refuse("Batch", "a batch is the next records of one partition; draw Each, or Concurrency by partition")
+	case ModeEachPartition:
+		refuse("EachPartition", "its handlers are called one record at a time; draw Each")
+	default:
+	}
+	if r.offsets == offsets.AtMostOnce {
+		refuse("AtMostOnce", "what is committed before it is handed over has to be in order")
+	}
+}
+
 func (d *drawing) mergeFetching(spec *GroupSpec, set, g *Group) {
 	if g.fetchOne != nil {
 		if set.fetchOne != nil && *set.fetchOne != *g.fetchOne {
@@ -378,7 +414,8 @@ func (r *Route) spec() RouteSpec {
 		Group: r.g.id, Topic: r.topic, Pattern: r.pattern, Mode: r.mode,
 		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
 		BatchSize: r.size, BatchWait: r.wait,
-		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
+		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Ordering: r.ordering,
+		Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
 		Middleware: slices.Clone(r.mw), Outputs: r.outputs, Filters: slices.Clone(r.filters),
 		File: r.at.file, Line: r.at.line,
 	}

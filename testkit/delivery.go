@@ -93,7 +93,7 @@ func (d *Delivery) concerns(event callbacks.Event, where callbacks.Where) bool {
 	}
 	switch e := event.(type) {
 	case callbacks.Handled:
-		return covers(e.Where, e.First, e.Last)
+		return covers(e.Where, e.First, e.Last) && (e.Offsets == nil || slices.Contains(e.Offsets, d.Offset))
 	case callbacks.Failed:
 		return covers(e.Where, e.First, e.Last)
 	case callbacks.Stale:
@@ -242,7 +242,7 @@ func (d *Delivery) String() string {
 func story(event callbacks.Event) string {
 	switch e := event.(type) {
 	case callbacks.Handled:
-		if e.Count > 1 {
+		if e.Count > 1 && e.Offsets == nil {
 			return fmt.Sprintf("handled, with offsets %d to %d", e.First, e.Last)
 		}
 		return "handled"

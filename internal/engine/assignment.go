@@ -67,6 +67,8 @@ type assignment struct {
 	mu        sync.Mutex
 	pos       position // automatic: the next offset to commit
 	tr        *tracker // manual: instead of pos
+	keys      *keys    // side by side: instead of both
+	storedAs  string   // the metadata that the broker has
 	began     bool     // the position is known
 	closed    bool
 	committed int64 // what the broker has; -1 unknown
@@ -120,18 +122,28 @@ func (a *assignment) running() *assignment {
 func (a *assignment) is(s state) bool { return state(a.state.Load()) == s }
 
 // begin starts the worker at a position. known is what the broker has committed, -1 for nothing.
-func (a *assignment) begin(at position, known int64) {
+func (a *assignment) begin(at position, known int64, done spans) {
 	a.mu.Lock()
 	if !a.is(stateAssigned) {
 		a.mu.Unlock()
 		return
 	}
 	a.pos, a.committed, a.fetched, a.began = at, known, at.offset, true
-	if a.route.tracked {
+	switch {
+	case a.route.pool != nil:
+		a.keys = newKeys(a, a.route.pool, at, done)
+		if known >= 0 {
+			_, a.storedAs = a.keys.state() // what it came with says the same
+		}
+	case a.route.tracked:
 		a.tr = newTracker(at)
 	}
 	a.state.Store(int32(stateFetching))
 	a.mu.Unlock()
+	if a.keys != nil {
+		a.route.pool.begin(a.keys)
+		return
+	}
 	w := newWorker(a)
 	go w.loop()
 }
@@ -150,10 +162,20 @@ func (a *assignment) beginClose() {
 	a.state.Store(int32(stateClosing))
 	close(a.closing)
 	a.queue.close()
+	if a.keys != nil {
+		a.route.pool.close(a.keys)
+	}
 }
 
 // signal wakes the worker to look at its assignment again.
 func (a *assignment) signal() {
+	a.mu.Lock()
+	k := a.keys
+	a.mu.Unlock()
+	if k != nil {
+		k.p.poke(k)
+		return
+	}
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -175,47 +197,65 @@ func (a *assignment) finish(at position) bool {
 	return true
 }
 
-// committable is the next offset to commit and whether the broker does not have it yet.
-func (a *assignment) committable() (position, bool) {
+// committable is the next offset to commit, with what is said of it, and whether the broker does not have it yet.
+func (a *assignment) committable() (kafka.Offset, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || !a.began {
-		return position{}, false
+		return kafka.Offset{}, false
 	}
-	at := a.pos
-	if a.tr != nil {
+	at, metadata := a.pos, a.metadata
+	switch {
+	case a.keys != nil:
+		at, metadata = a.keys.state()
+	case a.tr != nil:
 		at = a.tr.watermark()
 	}
-	return at, at.offset > a.committed
+	return a.due(at, metadata)
+}
+
+// due is called with the lock held.
+func (a *assignment) due(at position, metadata string) (kafka.Offset, bool) {
+	due := at.offset > a.committed || at.offset == a.committed && a.keys != nil && metadata != a.storedAs
+	return kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: metadata}, due
 }
 
 // stored notes what the broker has.
-func (a *assignment) stored(offset int64) {
+func (a *assignment) stored(at kafka.Offset) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.committed = max(a.committed, offset)
+	if at.Offset >= a.committed {
+		a.committed, a.storedAs = at.Offset, at.Metadata
+	}
 }
 
 // seal closes the assignment for marks and results, and returns what may still be committed. It is called under
 // the commit lock, so a mark
 // either is part of what is returned, or fails.
-func (a *assignment) seal() (at position, due bool) {
+func (a *assignment) seal() (kafka.Offset, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		return position{}, false
+		return kafka.Offset{}, false
 	}
-	at, due = a.pos, a.began
-	if a.tr != nil {
+	at, metadata := a.pos, a.metadata
+	switch {
+	case a.keys != nil:
+		at, metadata = a.route.pool.seal(a.keys)
+	case a.tr != nil:
 		at = a.tr.seal()
 	}
 	a.closed = true
 	a.state.Store(int32(stateClosed))
-	return at, due && at.offset > a.committed
+	offset, due := a.due(at, metadata)
+	return offset, due && a.began
 }
 
 // mark implements Message.Mark.
 func (a *assignment) mark(offset int64, through bool) error {
+	if a.keys != nil && a.route.tracked {
+		return a.markOne(offset, through)
+	}
 	if a.tr == nil {
 		return offsets.ErrAutomatic
 	}
@@ -223,6 +263,17 @@ func (a *assignment) mark(offset int64, through bool) error {
 		return err
 	}
 	a.signal()
+	return nil
+}
+
+// markOne marks a record on a route by key, where none is before another.
+func (a *assignment) markOne(offset int64, through bool) error {
+	if through {
+		return offsets.ErrUnordered
+	}
+	if !a.keys.markOne(offset) {
+		return offsets.ErrRevoked
+	}
 	return nil
 }
 

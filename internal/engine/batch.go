@@ -105,7 +105,7 @@ func (w *worker) callBatch() {
 		msgs = make([]consumer.Message, 0, end-w.i)
 	}
 	for i, rec := range w.recs[w.i:end] {
-		if rec.Attrs.IsControl() || w.gate.dropped[w.i+i] {
+		if rec.Attrs.IsControl() || w.gated && w.gate.dropped[w.i+i] {
 			if w.a.tr != nil {
 				_ = w.a.tr.mark(rec.Offset, false) // closed: nothing is lost, it comes again
 			}

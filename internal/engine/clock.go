@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +19,8 @@ type clock struct {
 	base   time.Time
 	now    atomic.Int64 // nanoseconds since base
 	active atomic.Int32
+	mu     sync.Mutex
+	pools  []*pool // to be looked at with every tick
 	wake   chan struct{}
 	quit   chan struct{}
 	done   chan struct{}
@@ -71,12 +75,28 @@ func (c *clock) beat() bool {
 	for c.active.Load() > 0 {
 		select {
 		case <-t.C:
-			c.read()
+			now := c.read()
+			for _, p := range c.watched() {
+				p.tick(now)
+			}
 		case <-c.quit:
 			return true
 		}
 	}
 	return false
+}
+
+// watch lets every tick look at a pool.
+func (c *clock) watch(p *pool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pools = append(slices.Clip(c.pools), p)
+}
+
+func (c *clock) watched() []*pool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pools
 }
 
 func (c *clock) stop() {

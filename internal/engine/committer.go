@@ -101,7 +101,7 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.committable(); ok {
-			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
+			due[a.tp] = at
 		}
 	}
 	return c.send(ctx, due, as)
@@ -115,7 +115,7 @@ func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store b
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.seal(); ok && store {
-			due[a.tp] = kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: a.metadata}
+			due[a.tp] = at
 		}
 	}
 	return c.send(ctx, due, as)
@@ -126,7 +126,7 @@ func (c *committer) commitThrough(ctx context.Context, a *assignment, offset int
 	for {
 		err := c.commit(ctx, []*assignment{a})
 		a.mu.Lock()
-		committed, closed, next := a.committed, a.closed, a.tr.watermark().offset
+		committed, closed, next := a.committed, a.closed, a.next()
 		a.mu.Unlock()
 		switch {
 		case committed >= offset:
@@ -162,7 +162,7 @@ func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignmen
 		}
 		if why == nil {
 			c.r.emit(callbacks.Committed{Where: a.where(), Offset: at.Offset})
-			a.stored(at.Offset)
+			a.stored(at)
 			continue
 		}
 		errs = append(errs, why)
@@ -178,4 +178,13 @@ func (c *committer) send(ctx context.Context, due kafka.Offsets, as []*assignmen
 		return nil
 	}
 	return errs[0]
+}
+
+// next is the next offset to commit. It is called with the assignment's lock held.
+func (a *assignment) next() int64 {
+	if a.keys != nil {
+		at, _ := a.keys.state()
+		return at.offset
+	}
+	return a.tr.watermark().offset
 }

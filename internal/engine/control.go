@@ -173,6 +173,15 @@ func (e *Engine) Skip(ctx context.Context, group, topic string, partition int32,
 	if a == nil {
 		return fail(ErrNotAssigned)
 	}
+	a.mu.Lock()
+	k := a.keys
+	a.mu.Unlock()
+	if k != nil {
+		if !k.skip(offset) {
+			return fail(ErrNotBlocking)
+		}
+		return nil
+	}
 	s := skip{offset: offset, answer: make(chan error, 1)}
 	again := time.NewTicker(skipAgain)
 	defer again.Stop()

@@ -13,19 +13,20 @@ import (
 
 // delivery is one attempt: what stands behind the messages of a run. All first attempts of an assignment share one.
 type delivery struct {
-	w       *worker
+	a       *assignment
+	out     *outbox
 	attempt int
 }
 
 func (d *delivery) Attempt() int                 { return d.attempt }
-func (d *delivery) Assigned() consumer.Partition { return partition{a: d.w.a} }
+func (d *delivery) Assigned() consumer.Partition { return partition{a: d.a} }
 
-func (d *delivery) Mark(rec *kgo.Record, through bool) error { return d.w.a.mark(rec.Offset, through) }
+func (d *delivery) Mark(rec *kgo.Record, through bool) error { return d.a.mark(rec.Offset, through) }
 
 var errOutputsPending = errors.New("outputs of this record are not acknowledged yet: use MarkThrough on routes with outputs")
 
 func (d *delivery) CommitThrough(ctx context.Context, rec *kgo.Record) error {
-	a := d.w.a
+	a := d.a
 	if a.route.responds {
 		return errOutputsPending
 	}
@@ -36,12 +37,12 @@ func (d *delivery) CommitThrough(ctx context.Context, rec *kgo.Record) error {
 }
 
 func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) error {
-	a := d.w.a
+	a := d.a
 	if a.is(stateClosed) {
 		return offsets.ErrRevoked
 	}
 	if !sync {
-		d.w.out.send(a, rec.Offset, out)
+		d.out.send(a, rec.Offset, out)
 		return nil
 	}
 	acked := make(chan error, 1)

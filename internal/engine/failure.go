@@ -22,6 +22,9 @@ type failure struct {
 	blocked bool // told once
 	forward *forward
 	refused int // how often forwarding it has failed
+	// By key, where a failure is kept with its record: until when it waits, and why, if not for err.
+	until time.Time
+	why   error
 }
 
 // resolve decides about a failure: again, the end, or nothing because the partition is going. This is the only place that does.
@@ -31,9 +34,8 @@ func (w *worker) resolve() bool {
 	if f.forward != nil {
 		return a.is(stateFetching) && w.ship(f)
 	}
-	v := consumer.VerdictOf(f.err)
 	end := w.end()
-	whole := w.batching() && v.At == nil && w.i >= w.alone && end-w.i > 1
+	whole := w.batching() && consumer.VerdictOf(f.err).At == nil && w.i >= w.alone && end-w.i > 1
 	last := rec
 	if whole {
 		last = w.recs[end-1]
@@ -59,11 +61,7 @@ func (w *worker) resolve() bool {
 		return true
 	}
 
-	steps := w.route.spec.Failure.Of(f.err)
-	exhausted := w.attempt > steps.Retries || w.route.spec.RetryOf != ""
-	if steps.End == router.Block && steps.Retries == 0 && len(steps.Later) == 0 { // for ever: there is nothing to be exhausted but patience
-		exhausted = w.attempt >= blockedFrom
-	}
+	v, steps, over := w.route.judge(f.err, w.attempt)
 	switch {
 	case v.Kind == consumer.KindSkip:
 		if whole {
@@ -72,7 +70,7 @@ func (w *worker) resolve() bool {
 			w.pass(f.err)
 		}
 		return true
-	case v.Kind == consumer.KindPermanent, exhausted, w.i < w.alone:
+	case over, w.i < w.alone:
 		if whole { // find out which of them it is
 			w.narrow()
 			return true
@@ -80,6 +78,16 @@ func (w *worker) resolve() bool {
 		return w.atEnd(steps, f, v)
 	}
 	return w.again(steps, f, v, last.Offset)
+}
+
+// judge says what a failure means: the handler's verdict, the steps for its kind, and whether attempts in place are over.
+func (p *route) judge(err error, attempt int) (v consumer.Verdict, steps router.Failure, over bool) {
+	v, steps = consumer.VerdictOf(err), p.spec.Failure.Of(err)
+	over = attempt > steps.Retries || p.spec.RetryOf != ""
+	if steps.End == router.Block && steps.Retries == 0 && len(steps.Later) == 0 { // for ever: there is nothing to be over but patience
+		over = attempt >= blockedFrom
+	}
+	return v, steps, over || v.Kind == consumer.KindPermanent
 }
 
 // narrow delivers what is left of a batch one by one.

@@ -171,7 +171,7 @@ func (w *worker) ship(f *failure) bool {
 		err := w.r.forward(a, rec, to, w.attempt, f.err)
 		switch {
 		case err == nil:
-			w.shipped(f, rec)
+			a.shipped(f, rec, w.attempt)
 			w.pass(nil)
 			return true
 		case context.Cause(a.ctx) != nil, !a.is(stateFetching):
@@ -184,18 +184,22 @@ func (w *worker) ship(f *failure) bool {
 		delay := w.r.e.settings.Jitter(backoff(patientSteps, f.refused))
 		return w.await(&progress{
 			Offset: rec.Offset, Last: rec.Offset, Attempt: w.attempt, Blocked: true,
-			Err: fmt.Errorf("write it to %q: %w (it failed with: %w)", to.topic, err, f.err), Until: time.Now().Add(delay),
+			Err: a.cannotShip(f, err), Until: time.Now().Add(delay),
 		}, delay)
 	}
 }
 
-func (w *worker) shipped(f *failure, rec *kgo.Record) {
+func (a *assignment) cannotShip(f *failure, err error) error {
+	return fmt.Errorf("write it to %q: %w (it failed with: %w)", f.forward.topic, err, f.err)
+}
+
+func (a *assignment) shipped(f *failure, rec *kgo.Record, attempt int) {
 	if to := f.forward; to.delay > 0 {
-		w.r.emit(callbacks.RetriedLater{
-			Where: w.a.where(), Offset: rec.Offset, To: to.topic, Delay: to.delay, Attempt: w.attempt, Err: f.err,
+		a.r.emit(callbacks.RetriedLater{
+			Where: a.where(), Offset: rec.Offset, To: to.topic, Delay: to.delay, Attempt: attempt, Err: f.err,
 		})
 	} else {
-		w.r.emit(callbacks.DeadLettered{Where: w.a.where(), Offset: rec.Offset, To: to.topic, Attempt: w.attempt, Err: f.err})
+		a.r.emit(callbacks.DeadLettered{Where: a.where(), Offset: rec.Offset, To: to.topic, Attempt: attempt, Err: f.err})
 	}
 }
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,10 +18,10 @@ type outbox struct {
 	pending int
 	sent    int
 	idle    chan struct{} // not nil while somebody waits
-	failed  *refusal
+	failed  []refusal
 }
 
-// refusal is the lowest source record with an output that was not acknowledged.
+// refusal is a source record with an output that was not acknowledged.
 type refusal struct {
 	offset int64
 	topic  string
@@ -41,8 +43,8 @@ func (a *assignment) source(offset int64) kafka.Source {
 func (o *outbox) acked(source int64, topic string, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err != nil && (o.failed == nil || source < o.failed.offset) {
-		o.failed = &refusal{offset: source, topic: topic, err: err}
+	if err != nil {
+		o.failed = append(o.failed, refusal{offset: source, topic: topic, err: err})
 	}
 	o.pending--
 	if o.pending == 0 && o.idle != nil {
@@ -53,8 +55,8 @@ func (o *outbox) acked(source int64, topic string, err error) {
 
 // settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds. It
 // returns how many were
-// sent and the first refusal.
-func (o *outbox) settle() (sent int, failed *refusal) {
+// sent, and what was refused.
+func (o *outbox) settle() (sent int, failed []refusal) {
 	o.mu.Lock()
 	if o.pending > 0 {
 		idle := make(chan struct{})
@@ -67,4 +69,9 @@ func (o *outbox) settle() (sent int, failed *refusal) {
 	sent, failed = o.sent, o.failed
 	o.sent, o.failed = 0, nil
 	return sent, failed
+}
+
+// lowest is the refusal of the record that comes first.
+func lowest(all []refusal) refusal {
+	return slices.MinFunc(all, func(a, b refusal) int { return cmp.Compare(a.offset, b.offset) })
 }

@@ -63,6 +63,7 @@ type place struct {
 	known   int64  // what the broker has committed; -1 for nothing that counts
 	why     string // the policy that decided, when it was not the committed offset
 	refused bool   // the policy is to stop instead
+	done    spans  // what is done above it, on a route by key
 }
 
 // placesOf decides for all assignments whose committed offset could be read.
@@ -111,6 +112,11 @@ func (r *runner) placesOf(
 		if hasEnd {
 			a.highWater.Store(end) // an idle partition is never fetched from, and has a lag all the same
 		}
+		if p.at.offset == c.Offset && a.route.pool != nil {
+			if p.done, err = doneIn(c.Metadata, position{c.Offset, c.Epoch}); err != nil {
+				r.emit(callbacks.MetadataIgnored{Where: a.where(), Offset: c.Offset, Err: err})
+			}
+		}
 		places[a.tp] = p
 	}
 	return places, nil
@@ -155,8 +161,10 @@ func (r *runner) gap(g callbacks.Gap) bool {
 }
 
 func (r *runner) beginAt(a *assignment, p place) {
-	a.begin(p.at, p.known)
-	r.emit(callbacks.Positioned{Where: a.where(), Offset: p.at.offset, Committed: p.known >= 0, Start: p.why})
+	a.begin(p.at, p.known, p.done)
+	r.emit(callbacks.Positioned{
+		Where: a.where(), Offset: p.at.offset, Committed: p.known >= 0, Start: p.why, Done: p.done.count(),
+	})
 	if p.known < 0 {
 		r.committer.soon()
 	}

@@ -24,14 +24,14 @@ func (q *queue) push(s *slab) (records int, bytes int64, ok bool) {
 	return q.records, q.bytes, true
 }
 
-// take removes the oldest slab, nil when there is none, and returns what is queued then.
-func (q *queue) take() (s *slab, records int, bytes int64) {
+// take removes the oldest slab, nil when there is none.
+func (q *queue) take() *slab {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.slabs) == 0 {
-		return nil, 0, 0
+		return nil
 	}
-	s = q.slabs[0]
+	s := q.slabs[0]
 	q.slabs[0] = nil
 	q.slabs = q.slabs[1:]
 	if len(q.slabs) == 0 {
@@ -39,7 +39,7 @@ func (q *queue) take() (s *slab, records int, bytes int64) {
 	}
 	q.records -= len(s.recs)
 	q.bytes -= s.bytes
-	return s, q.records, q.bytes
+	return s
 }
 
 // detach frees the fetch responses that queued slabs pin.

@@ -18,20 +18,22 @@ type route struct {
 	reuse    bool // records and messages are used again
 	mw       []consumer.Middleware
 	filters  []consumer.Filter
+	pool     *pool // by key and unordered: instead of a worker for each partition
 }
 
 // of is the route of one topic that a pattern matches: the pattern's own, so that they share its limit, unless the configuration says
 // something about the topic.
-func (p *route) of(topic string, s *Settings) *route {
-	if _, ok := s.Topics[topic]; !ok {
+func (p *route) of(e *Engine, topic string) *route {
+	if _, ok := e.settings.Topics[topic]; !ok {
 		return p
 	}
 	spec := p.spec
 	spec.Topic = topic
-	return newRoute(spec, s)
+	return newRoute(e, spec)
 }
 
-func newRoute(spec router.RouteSpec, s *Settings) *route {
+func newRoute(e *Engine, spec router.RouteSpec) *route {
+	s := &e.settings
 	if o, ok := s.Topics[spec.Topic]; ok {
 		if o.Concurrency > 0 {
 			spec.Concurrency = o.Concurrency
@@ -48,7 +50,7 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 		filters = []consumer.Filter{untilDue{spec.RetryDelay}}
 	}
 	mw := append(append([]consumer.Middleware(nil), s.Middleware...), spec.Middleware...)
-	return &route{
+	p := &route{
 		spec:     spec,
 		limit:    newLimiter(spec.Concurrency),
 		tracked:  spec.Offsets == offsets.Manual,
@@ -58,6 +60,10 @@ func newRoute(spec router.RouteSpec, s *Settings) *route {
 		mw:       mw,
 		filters:  filters,
 	}
+	if spec.Ordering.SideBySide() {
+		p.pool = newPool(e, p)
+	}
+	return p
 }
 
 // eachHandler makes the end of a middleware chain of a handler that takes one record.

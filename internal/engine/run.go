@@ -17,7 +17,7 @@ func (w *worker) run() {
 	w.skipped, w.err = 0, nil
 	w.delivered = w.first
 	if w.attempt > 0 {
-		w.delivered = &delivery{w: w, attempt: w.attempt + 1}
+		w.delivered = &delivery{a: w.a, out: &w.out, attempt: w.attempt + 1}
 	}
 	w.a.handling.Store(w.recs[w.i].Offset)
 	w.a.busySince.Store(max(now, 1))
@@ -228,9 +228,10 @@ func (w *worker) settle() {
 // it is delivered again.
 func (w *worker) settleOutputs() {
 	started := time.Now()
-	sent, refused := w.out.settle()
+	sent, all := w.out.settle()
 	takeBack := int64(-1)
-	if refused != nil {
+	if len(all) > 0 {
+		refused := lowest(all)
 		at := w.base // a batch is refused as a whole
 		if !w.batching() {
 			for at < w.i && w.recs[at].Offset < refused.offset {

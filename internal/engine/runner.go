@@ -83,7 +83,7 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 	}
 	r.committer = newCommitter(r, gs.CommitInterval, gs.CommitThreshold)
 	for _, rs := range spec.Routes {
-		rt := newRoute(rs, &e.settings)
+		rt := newRoute(e, rs)
 		if rs.Pattern != nil {
 			r.patterns = append(r.patterns, rt)
 			continue

@@ -54,7 +54,7 @@ func (r *runner) replace(a *assignment, offset int64, why string) error {
 	next.paused.Store(a.paused.Load() & uint32(pausedUser)) // the partition stays granted, and so does its pause
 	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
 	next.inherit()
-	next.begin(position{offset, -1}, -1)
+	next.begin(position{offset, -1}, -1, nil)
 	r.emit(callbacks.Positioned{Where: next.where(), Offset: offset, Start: why})
 	r.committer.soon()
 	return nil

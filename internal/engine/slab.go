@@ -172,3 +172,14 @@ func (b *budget) full() <-chan struct{} {
 	}
 	return b.room
 }
+
+// cloneRecord copies a record and all that it points to.
+func cloneRecord(r *kgo.Record) *kgo.Record {
+	c := *r
+	c.Key, c.Value = slices.Clone(r.Key), slices.Clone(r.Value)
+	c.Headers = slices.Clone(r.Headers)
+	for h := range c.Headers {
+		c.Headers[h].Key, c.Headers[h].Value = strings.Clone(c.Headers[h].Key), slices.Clone(c.Headers[h].Value)
+	}
+	return &c
+}

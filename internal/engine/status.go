@@ -133,6 +133,12 @@ func (e *Engine) Fence() { e.clock.active.Add(0) }
 
 // busy is for how long a handler has been running, and at which offset.
 func (a *assignment) busy() (since time.Duration, offset int64) {
+	a.mu.Lock()
+	k := a.keys
+	a.mu.Unlock()
+	if k != nil {
+		return k.busy()
+	}
 	if at := a.busySince.Load(); at > 0 {
 		return max(time.Since(a.r.e.clock.base)-time.Duration(at), 0), a.handling.Load()
 	}
@@ -146,10 +152,14 @@ func (a *assignment) status() PartitionStatus {
 	}
 	a.mu.Lock()
 	s.Position, s.Committed = a.pos.offset, a.committed
-	if a.tr != nil {
-		s.Position = a.tr.watermark().offset
+	k := a.keys
+	if k != nil || a.tr != nil {
+		s.Position = a.next()
 	}
 	a.mu.Unlock()
+	if k != nil {
+		s.Retrying = k.oldest()
+	}
 	s.Queued, s.QueuedBytes = a.queue.size()
 	s.Busy, s.Handling = a.busy()
 	if before := a.prev.Load(); before != nil && !before.returned() {
@@ -171,7 +181,11 @@ func (a *assignment) status() PartitionStatus {
 		s.Paused = append(s.Paused, callbacks.PausedQueue)
 	}
 	if a.full.Load() {
-		s.Paused = append(s.Paused, callbacks.PausedUnmarked)
+		reason := callbacks.PausedUnmarked
+		if k != nil {
+			reason = callbacks.PausedWindow
+		}
+		s.Paused = append(s.Paused, reason)
 	}
 	if s.HighWatermark >= 0 && s.State == "fetching" {
 		s.Lag = max(s.HighWatermark-s.Position, 0)

@@ -2,11 +2,9 @@ package engine
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/karafgo/karafgo/callbacks"
@@ -123,7 +121,7 @@ func (r *runner) routeOf(name string) *route {
 	}
 	for _, p := range r.patterns {
 		if p.spec.Matches(name) {
-			rt := p.of(name, &r.e.settings)
+			rt := p.of(r.e, name)
 			r.routes[name] = rt
 			return rt
 		}
@@ -244,21 +242,4 @@ func (r *runner) mark(name string) string {
 		return fmt.Sprintf("%s;topic=%x", commitMetadata, t.id)
 	}
 	return commitMetadata
-}
-
-// topicID reads the topic out of metadata that mark made. What others wrote, or somebody changed, says nothing.
-func topicID(metadata string) (id [16]byte, ok bool) {
-	text, ours := strings.CutPrefix(metadata, commitMetadata+";topic=")
-	if !ours || len(text) != hex.EncodedLen(len(id)) {
-		return id, false
-	}
-	_, err := hex.Decode(id[:], []byte(text))
-	return id, err == nil
-}
-
-// foreign reports whether an offset was committed for another topic of the same name, one that was deleted since.
-func foreign(metadata, mark string) bool {
-	was, ok := topicID(metadata)
-	is, known := topicID(mark)
-	return ok && known && was != is
 }

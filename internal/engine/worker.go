@@ -68,7 +68,7 @@ type worker struct {
 
 func newWorker(a *assignment) *worker {
 	w := &worker{a: a, r: a.r, route: a.route, gated: len(a.route.filters) > 0}
-	w.first = &delivery{w: w, attempt: 1}
+	w.first = &delivery{a: a, out: &w.out, attempt: 1}
 	switch spec := &a.route.spec; spec.Mode {
 	case router.ModeBatch:
 		w.chain = consumer.Chain(spec.BatchHandler, a.route.mw...)
@@ -206,7 +206,7 @@ func (w *worker) load() bool {
 
 // take takes a slab from the queue, nil when there is none.
 func (w *worker) take() *slab {
-	s, _, _ := w.a.queue.take()
+	s := w.a.queue.take()
 	if s == nil {
 		return nil
 	}

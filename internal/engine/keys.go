@@ -1,0 +1,436 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+)
+
+// none ends lists of nodes.
+const none = int32(-1)
+
+// What becomes of a node, in this order.
+type nodeState uint8
+
+const (
+	nodeWaits   nodeState = iota // for others of its key
+	nodeReady                    // for a lane
+	nodeRuns                     // in a lane
+	nodeParked                   // it failed, and waits for its next attempt
+	nodeHandled                  // by hand: for its mark
+)
+
+// node is a record that is not done.
+type node struct {
+	rec    *kgo.Record
+	lot    *lot
+	hash   uint64
+	seq    uint64   // in the order received
+	before position // where the partition stands when all before it is done
+	offset int64
+	prev   int32 // of the open ones, in the order received
+	next   int32
+	behind int32 // the next of the same key
+	state  nodeState
+	marked bool
+	fail   *failure // of its last attempt
+	tries  int      // attempts that it has had
+	copied int64    // bytes of its own
+	timer  *time.Timer
+}
+
+// lot is a slab whose records are handed over one by one: it is done when all of them are.
+type lot struct {
+	slab *slab
+	left int // records that point into it, and one while it is read
+}
+
+func (l *lot) drop() {
+	if l == nil {
+		return
+	}
+	l.left--
+	if l.left == 0 {
+		l.slab.release()
+	}
+}
+
+// keys are the records of one assignment that are not done, on a route whose handlers run side by side: in which order they were received,
+// which of them have to wait for others of their key, and so what may be committed. Its pool's lock guards it.
+type keys struct {
+	a *assignment
+	p *pool
+
+	nodes       []node
+	free        int32
+	first, last int32
+	open        int    // nodes in use
+	holes       int    // runs of them, in the order received
+	seq         uint64 // of the record received last
+	end         position
+	slots       slots
+	ready       ring
+	byOffset    map[int64]int32 // by hand: to find what is marked
+
+	reading *lot
+	at      int
+	lots    []*lot
+	done    spans // what was done before, by whoever had the partition
+	gate    gate
+	timer   *time.Timer // a filter holds the next record until it fires
+	held    bool
+	full    bool
+
+	lanes   int // that have records of it
+	parked  int
+	per     int64 // nanoseconds that a handler takes, smoothed
+	listed  bool  // among those that have work
+	started bool  // no earlier epoch's handler runs
+	closing bool  // nothing more is handed over
+	over    bool  // nothing counts any more
+	ended   bool
+}
+
+func newKeys(a *assignment, p *pool, at position, done spans) *keys {
+	k := &keys{a: a, p: p, first: none, last: none, free: none, end: at, done: done}
+	if a.route.tracked {
+		k.byOffset = map[int64]int32{}
+	}
+	return k
+}
+
+// feed takes records from the queue until so many are ready.
+func (k *keys) feed(want int) {
+	for k.ready.len() < want && !k.held && !k.isFull() {
+		if k.reading == nil {
+			s := k.a.queue.take()
+			if s == nil {
+				return
+			}
+			k.p.takenFrom(k.a)
+			k.reading, k.at = &lot{slab: s, left: 1}, 0
+			k.lots = append(k.lots, k.reading)
+			k.unpin()
+		}
+		if !k.admit(k.reading.slab.recs[k.at]) {
+			return
+		}
+		k.at++
+		if k.at == len(k.reading.slab.recs) {
+			k.reading.drop()
+			k.reading = nil
+		}
+	}
+}
+
+// isFull reports whether as many records are open as may be, or as many holes as a commit can tell of.
+func (k *keys) isFull() bool {
+	full := k.open >= openWindow || k.holes >= max(mostHoles, 2*k.p.limit)
+	if full != k.full {
+		k.full = full
+		k.a.full.Store(full)
+		if full {
+			k.p.tell(callbacks.Paused{Where: k.a.where(), Reason: callbacks.PausedWindow})
+		} else {
+			k.p.tell(callbacks.Resumed{Where: k.a.where(), Reason: callbacks.PausedWindow})
+		}
+	}
+	return full
+}
+
+// mostHoles is how many runs of open records there may be before no more are handed over: about three quarters of a commit's metadata, with
+// two lengths of two bytes each for every run.
+const mostHoles = 512
+
+// admit puts the next record where it belongs. It reports false when a filter holds it.
+func (k *keys) admit(rec *kgo.Record) bool {
+	if k.done != nil {
+		if k.done = k.done.after(rec.Offset); k.done.has(rec.Offset) {
+			k.pass(rec)
+			return true
+		}
+	}
+	if rec.Attrs.IsControl() {
+		k.pass(rec)
+		return true
+	}
+	if len(k.a.route.filters) > 0 {
+		now := time.Now()
+		if k.gate.seen.IsZero() {
+			k.gate.seen = now
+		}
+		for _, f := range k.a.route.filters {
+			d := f.Check(rec, k.gate.seen, now)
+			if why := d.Dropped(); why != nil {
+				k.p.tell(callbacks.Skipped{Where: k.a.where(), Offset: rec.Offset, Err: why})
+				k.gate.seen = time.Time{}
+				k.pass(rec)
+				return true
+			}
+			if until := d.Held(); !until.IsZero() {
+				k.hold(until)
+				return false
+			}
+		}
+		k.gate.seen = time.Time{}
+	}
+	k.insert(rec)
+	return true
+}
+
+func (k *keys) hold(until time.Time) {
+	k.held = true
+	k.a.heldUntil.Store(&until)
+	if time.Until(until) > detachAfter {
+		k.a.queue.detach()
+	}
+	k.timer = time.AfterFunc(time.Until(until), func() {
+		k.p.mu.Lock()
+		defer k.p.unlock()
+		k.held = false
+		k.a.heldUntil.Store(nil)
+		k.p.enlist(k)
+	})
+}
+
+// pass counts a record as done that nobody has to handle.
+func (k *keys) pass(rec *kgo.Record) {
+	k.seq++
+	k.end = position{rec.Offset + 1, rec.LeaderEpoch}
+}
+
+// insert adds a record behind those of its key.
+func (k *keys) insert(rec *kgo.Record) {
+	i := k.take()
+	n := &k.nodes[i]
+	k.seq++
+	*n = node{rec: rec, lot: k.reading, seq: k.seq, before: k.end, offset: rec.Offset, prev: k.last, next: none, behind: none}
+	k.reading.left++
+	k.end = position{rec.Offset + 1, rec.LeaderEpoch}
+	if k.last == none {
+		k.first = i
+	} else {
+		k.nodes[k.last].next = i
+	}
+	if k.last == none || k.nodes[k.last].seq+1 != n.seq {
+		k.holes++
+	}
+	k.last = i
+	k.open++
+	if k.byOffset != nil {
+		k.byOffset[rec.Offset] = i
+	}
+	if k.p.key == nil {
+		n.state = nodeReady
+		k.ready.push(i)
+		return
+	}
+	n.hash = k.p.hash(rec)
+	s := k.slots.find(n.hash)
+	if s.head == none {
+		s.head, s.tail = i, i
+		n.state = nodeReady
+		k.ready.push(i)
+		return
+	}
+	k.nodes[s.tail].behind = i
+	s.tail = i
+	if k.nodes[s.head].state == nodeParked {
+		k.clone(i)
+	}
+}
+
+// take finds a free node.
+func (k *keys) take() int32 {
+	if k.free == none {
+		k.nodes = append(k.nodes, node{})
+		return int32(len(k.nodes) - 1)
+	}
+	i := k.free
+	k.free = k.nodes[i].next
+	return i
+}
+
+// clone copies the record of a node that waits for long, so that the fetch response it came in can go.
+func (k *keys) clone(i int32) {
+	n := &k.nodes[i]
+	if n.lot == nil || n.state == nodeRuns {
+		return
+	}
+	n.rec = cloneRecord(n.rec)
+	n.copied = measure([]*kgo.Record{n.rec})
+	k.a.r.budget.charge(n.copied)
+	n.lot.drop()
+	n.lot = nil
+}
+
+// forget lets go of everything, when the last lane is done with it.
+func (k *keys) forget() {
+	for i := k.first; i != none; i = k.nodes[i].next {
+		n := &k.nodes[i]
+		if n.timer != nil {
+			n.timer.Stop()
+		}
+		k.a.r.budget.release(n.copied)
+		n.lot.drop()
+	}
+	k.reading.drop()
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+	k.nodes, k.slots, k.ready, k.lots, k.reading, k.byOffset = nil, slots{}, ring{}, nil, nil, nil
+	k.first, k.last, k.open = none, none, 0
+}
+
+// unpin copies what is left of old slabs of which most is done.
+func (k *keys) unpin() {
+	const keep = 4
+	for len(k.lots) > 0 && k.lots[0].left == 0 {
+		k.lots = k.lots[1:]
+	}
+	if len(k.lots) <= keep {
+		return
+	}
+	old := k.lots[0]
+	for i := k.first; i != none && k.nodes[i].lot == nil || i != none && k.nodes[i].lot == old; i = k.nodes[i].next {
+		k.clone(i)
+	}
+	k.lots = k.lots[1:] // what runs keeps it, and nothing else
+}
+
+// finish counts a node as done, and lets the next of its key go.
+func (k *keys) finish(i int32) {
+	n := &k.nodes[i]
+	k.release(i)
+	if k.byOffset != nil && !n.marked {
+		n.state = nodeHandled
+		return
+	}
+	k.unlink(i)
+}
+
+// release lets the next of a node's key go, and lets go of its record.
+func (k *keys) release(i int32) {
+	n := &k.nodes[i]
+	if n.timer != nil {
+		n.timer.Stop()
+		n.timer = nil
+	}
+	if n.fail != nil {
+		n.fail = nil
+		k.parked--
+	}
+	k.a.r.budget.release(n.copied)
+	n.lot.drop()
+	n.lot, n.rec, n.copied = nil, nil, 0
+	if k.p.key == nil {
+		return
+	}
+	if n.behind == none {
+		k.slots.remove(n.hash)
+		return
+	}
+	s := k.slots.find(n.hash)
+	s.head = n.behind
+	k.nodes[s.head].state = nodeReady
+	k.ready.push(s.head)
+}
+
+// unlink takes a node out of the open ones.
+func (k *keys) unlink(i int32) {
+	n := &k.nodes[i]
+	after, before := n.prev != none && k.nodes[n.prev].seq+1 == n.seq, n.next != none && k.nodes[n.next].seq == n.seq+1
+	switch {
+	case after && before:
+		k.holes++
+	case !after && !before:
+		k.holes--
+	}
+	if n.prev == none {
+		k.first = n.next
+	} else {
+		k.nodes[n.prev].next = n.next
+	}
+	if n.next == none {
+		k.last = n.prev
+	} else {
+		k.nodes[n.next].prev = n.prev
+	}
+	if k.byOffset != nil {
+		delete(k.byOffset, n.offset)
+	}
+	n.next, k.free = k.free, i
+	k.open--
+}
+
+// watermark is the next offset to commit.
+func (k *keys) watermark() position {
+	if k.first == none {
+		return k.end
+	}
+	return k.nodes[k.first].before
+}
+
+// above is what is done above the watermark, with what was done before and has not been received again yet.
+func (k *keys) above() (done spans) {
+	defer func() {
+		for _, s := range k.done.after(k.end.offset) {
+			s.from = max(s.from, k.end.offset)
+			if n := len(done); n > 0 && done[n-1].to == s.from {
+				done[n-1].to = s.to
+			} else {
+				done = append(done, s)
+			}
+		}
+	}()
+	if k.first == none {
+		return nil
+	}
+	var from int64
+	var seq uint64
+	for i := k.first; i != none; i = k.nodes[i].next {
+		n := &k.nodes[i]
+		if i != k.first && n.seq != seq+1 {
+			done = append(done, span{from, n.before.offset})
+		}
+		from, seq = n.offset+1, n.seq
+	}
+	if seq != k.seq {
+		done = append(done, span{from, k.end.offset})
+	}
+	return done
+}
+
+// mark marks a record, on a route by hand.
+func (k *keys) mark(offset int64) {
+	i, ok := k.byOffset[offset]
+	if !ok {
+		return // done already: marking twice is harmless
+	}
+	if n := &k.nodes[i]; n.state == nodeHandled {
+		k.unlink(i)
+	} else {
+		n.marked = true
+	}
+}
+
+// markOne marks from outside of the lock; false when nothing counts any more.
+func (k *keys) markOne(offset int64) bool {
+	k.p.mu.Lock()
+	defer k.p.unlock()
+	if k.over {
+		return false
+	}
+	k.mark(offset)
+	k.p.enlist(k)
+	return true
+}
+
+// state is what may be committed now.
+func (k *keys) state() (position, string) {
+	k.p.mu.Lock()
+	defer k.p.mu.Unlock()
+	return k.committable()
+}

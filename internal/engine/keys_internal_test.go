@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/router"
+)
+
+func TestSlotsKeepWhatIsPutIn(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	var s slots
+	model := map[uint64]int32{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range int32(200_000) {
+		hash := random.Uint64N(300) << random.Uint64N(3) // collides
+		if have, ok := model[hash]; ok && random.IntN(2) == 0 {
+			g.Expect(s.find(hash).head).To(Equal(have))
+			s.remove(hash)
+			delete(model, hash)
+		} else {
+			found := s.find(hash)
+			if ok {
+				g.Expect(found.head).To(Equal(have))
+			} else {
+				g.Expect(found.head).To(Equal(none))
+			}
+			found.head = i
+			model[hash] = i
+		}
+		if s.used != len(model) {
+			t.Fatalf("%d used, want %d", s.used, len(model))
+		}
+	}
+	for hash, want := range model {
+		g.Expect(s.find(hash).head).To(Equal(want))
+	}
+	g.Expect(len(s.all)).To(BeNumerically("<=", 4096), "it does not grow with the number of keys that were ever there")
+}
+
+// bare makes the keys of an assignment that nobody works for.
+func bare(by router.Ordering) *keys {
+	e := New(&router.Table{}, Settings{Group: func(string) GroupSettings { return GroupSettings{QueueBytes: 1 << 30} }})
+	r := newRunner(e, router.GroupSpec{ID: "g", BatchFetching: true})
+	rt := newRoute(e, router.RouteSpec{
+		Topic: "a", Mode: router.ModeEach, Concurrency: 8, Ordering: by,
+		Handler: consumer.HandlerFunc(nil),
+	})
+	a := newAssignment(r, rt, kafka.TopicPartition{Topic: "a"}, 1, nil, nil)
+	a.metadata = commitMetadata
+	return newKeys(a, rt.pool, position{100, 3}, nil)
+}
+
+// TestKeysKeepTheirOrder finishes records in any order that keys allow, and compares with a model at every step: what may be committed, what
+// is done above, and that a commit's metadata tells the same to the next owner.
+func TestKeysKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	for _, by := range []router.Ordering{router.ByKey, router.Unordered} {
+		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			random := rand.New(rand.NewPCG(3, 4))
+			k := bare(by)
+			offset := int64(100)
+			var all []int64
+			done := map[int64]bool{}
+			last := map[string]int64{}
+			var running []int32
+			for round := range 400 {
+				var recs []*kgo.Record
+				for range random.IntN(60) * min(1, max(0, 2000-k.open)) {
+					offset += 1 + random.Int64N(2)*random.Int64N(5) // with gaps
+					all = append(all, offset)
+					recs = append(recs, &kgo.Record{Topic: "a", Offset: offset, LeaderEpoch: 3, Key: fmt.Appendf(nil, "k%d", random.IntN(20))})
+				}
+				if len(recs) > 0 {
+					k.a.queue.push(&slab{recs: recs})
+				}
+				k.feed(1 << 20)
+				for k.ready.len() > 0 && random.IntN(4) > 0 {
+					i := k.ready.pop()
+					k.nodes[i].state = nodeRuns
+					running = append(running, i)
+				}
+				random.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
+				for len(running) > 0 && (random.IntN(3) > 0 || round == 399) {
+					n := &k.nodes[running[0]]
+					if by.Key() != nil {
+						g.Expect(n.offset).To(BeNumerically(">", last[string(n.rec.Key)]), "key %s", n.rec.Key)
+						last[string(n.rec.Key)] = n.offset
+					}
+					done[n.offset] = true
+					k.finish(running[0])
+					running = running[1:]
+				}
+				check(g, k, all, done)
+			}
+		})
+	}
+}
+
+func check(g *WithT, k *keys, all []int64, done map[int64]bool) {
+	want := int64(100)
+	open := 0
+	for _, o := range all {
+		if done[o] {
+			if open == 0 {
+				want = o + 1
+			}
+			continue
+		}
+		open++
+	}
+	at, metadata := k.committable()
+	g.Expect(at.offset).To(Equal(want))
+	g.Expect(k.open).To(Equal(open))
+	restored, err := doneIn(metadata, at)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, o := range all {
+		if o < want {
+			continue
+		}
+		if restored.has(o) != done[o] {
+			g.Expect(restored.has(o)).To(Equal(done[o]), "offset %d: %v", o, restored)
+		}
+	}
+	holes, before := 0, uint64(0)
+	for i := k.first; i != none; i = k.nodes[i].next {
+		if k.nodes[i].seq != before+1 || i == k.first {
+			holes++
+		}
+		before = k.nodes[i].seq
+	}
+	g.Expect(k.holes).To(Equal(holes))
+}
