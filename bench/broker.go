@@ -143,7 +143,7 @@ func (s *stage) fill(w workload, percent int) error {
 			failed.CompareAndSwap(nil, &err)
 		}
 	}
-	value := payloads(w)
+	value, key := payloads(w), keysOf(w)
 	var headers []kgo.RecordHeader
 	for i := range w.Headers {
 		headers = append(headers, kgo.RecordHeader{Key: fmt.Sprintf("header-%d", i), Value: []byte("0123456789")})
@@ -154,7 +154,7 @@ func (s *stage) fill(w workload, percent int) error {
 			for p := range w.Partitions {
 				for range min(run, each-from) {
 					s.client.Produce(context.Background(), &kgo.Record{
-						Topic: t, Partition: int32(p), Value: value(), Headers: headers,
+						Topic: t, Partition: int32(p), Key: key(), Value: value(), Headers: headers,
 					}, promise)
 				}
 			}
@@ -167,6 +167,15 @@ func (s *stage) fill(w workload, percent int) error {
 		return *err
 	}
 	return nil
+}
+
+// keysOf returns what makes the next key.
+func keysOf(w workload) func() []byte {
+	if w.Keys == 0 {
+		return func() []byte { return nil }
+	}
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:mnd // the same in every run
+	return func() []byte { return fmt.Appendf(nil, "key-%06d", random.IntN(w.Keys)) }
 }
 
 // payloads returns what makes the next value: orders, or hexadecimal digits, which compress to about a half.
@@ -224,4 +233,35 @@ func (s *stage) close() {
 		s.client.Close()
 	}
 	s.stop()
+}
+
+// without lowers the ends by the records of a key, which are never handled.
+func (s *stage) without(key string) error {
+	at := map[string]map[int32]kgo.Offset{}
+	for _, t := range s.topics {
+		at[t] = map[int32]kgo.Offset{}
+		for p := range s.ends {
+			at[t][int32(p)] = kgo.NewOffset().AtStart()
+		}
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.ConsumePartitions(at))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	left := int64(0)
+	for _, end := range s.ends {
+		left += end * int64(len(s.topics))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	for left > 0 && ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+			left--
+			if string(r.Key) == key {
+				s.ends[r.Partition]--
+			}
+		})
+	}
+	return ctx.Err()
 }

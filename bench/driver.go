@@ -114,6 +114,7 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 		Variant: c.Name, Brokers: s.brokers, Topics: s.topics, Ends: s.ends,
 		Group:   fmt.Sprintf("bench-%s-%d", c.Name, time.Now().UnixNano()),
 		Handler: w.Handler, Sleep: w.Sleep, Until: w.Until, After: w.After, Count: w.Count, GroupPerTopic: w.Groups,
+		SlowEvery: w.Every, Slow: w.Slow, Spread: w.Spread, FailKey: w.FailKey, AtOnce: w.AtOnce,
 	}
 	if w.Feed > 0 {
 		job.Ends = make([]int64, len(s.ends))

@@ -29,6 +29,7 @@ func main() {
 	flag.StringVar(&o.docs, "docs", "", "write the tables of this page anew, from the file of -out")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this client, to <client>.pprof")
 	flag.BoolVar(&o.requests, "requests", false, "instead, count the requests per second that a process makes (5 minutes)")
+	flag.BoolVar(&o.side, "side-by-side", false, "instead, measure handlers that wait, side by side by key (5 minutes)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		exit(fmt.Errorf("unknown argument %q", flag.Arg(0)))
@@ -40,7 +41,7 @@ func main() {
 const quick = "noop-100b"
 
 type options struct {
-	requests                                                 bool
+	requests, side                                           bool
 	rounds, percent                                          int
 	works, clients, gogc, brokers, out, plots, docs, profile string
 }
@@ -66,7 +67,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	if len(chosen) == 0 && !o.requests {
+	if len(chosen) == 0 && !o.requests && !o.side {
 		return plots(o)
 	}
 	d, err := newDriver(o)
@@ -74,6 +75,9 @@ func run(o options) error {
 		return err
 	}
 	defer d.close()
+	if o.side {
+		return d.sideBySide(os.Stdout)
+	}
 	if o.requests {
 		return d.countRequests(os.Stdout)
 	}

@@ -12,6 +12,9 @@ const raw = "raw-kgo"
 // ours is the program whose clients are karafgo.
 const ours = "karafgo"
 
+// byKey is the client that handles records of one partition at the same time.
+const byKey = "karafgo-by-key"
+
 // contender is a client: a variant of a program under clients.
 type contender struct {
 	Name    string
@@ -28,6 +31,7 @@ var contenders = []contender{
 	{Name: "karafgo-each-reuse", Program: ours},
 	{Name: "karafgo-batch", Program: ours, Grows: true},
 	{Name: "karafgo-typed", Program: ours, Decodes: true},
+	{Name: byKey, Program: ours},
 	{Name: "sarama", Program: "sarama"},
 	{Name: "kafka-go", Program: "segmentio"},
 	{Name: "goka", Program: "goka"},
@@ -58,10 +62,16 @@ type workload struct {
 	Headers     int
 	Zstd        bool
 	Orders      bool // values are JSON
+	Keys        int  // different keys; 0 for records without keys
 	Groups      bool // every topic has a group of its own, in the same process
 
 	Handler string
 	Sleep   time.Duration
+	Slow    time.Duration // instead of Sleep, every SlowEvery records of a partition
+	Every   int64
+	Spread  bool   // any time up to Sleep
+	FailKey string // always fails; its records are more than are waited for
+	AtOnce  int
 	Until   string
 	After   time.Duration
 	Count   int
@@ -79,6 +89,8 @@ const (
 	million = 1_000_000
 	six     = 6
 	hundred = 100
+
+	tenThousand = 10_000
 )
 
 var works = []workload{
@@ -130,6 +142,14 @@ var works = []workload{
 		Partitions: six, Records: million, Size: 1024, Handler: work.Sleep, Sleep: time.Millisecond,
 		Until: work.AfterSleep, After: 5 * time.Second, Judge: judgeRSS,
 	},
+	{
+		Name: "keys-noop", About: "100-byte records of 10,000 keys, 6 partitions; by key 256 at once",
+		Partitions: six, Records: 2 * million, Size: 100, Keys: tenThousand, Handler: work.Look, Until: work.AtEnd,
+	},
+	{
+		Name: "keys-million", About: "the same with 1,000,000 different keys: memory",
+		Partitions: six, Records: 2 * million, Size: 100, Keys: million, Handler: work.Look, Until: work.AtEnd,
+	},
 	growing("records-250k", func(w *workload) { w.Records = million / 4 }),
 	growing("records-1m", func(*workload) {}),
 	growing("records-4m", func(w *workload) { w.Records = 4 * million }),
@@ -164,6 +184,10 @@ func (w workload) takes(c contender) bool {
 	switch {
 	case w.Growth:
 		return c.Grows
+	case w.Keys > 0:
+		return c.Name == byKey || c.Name == "karafgo-each" || c.Name == raw
+	case c.Name == byKey:
+		return false
 	case c.Name == "karafgo-typed":
 		return w.Orders
 	case c.Name == "karafgo-each-reuse", c.Name == "karafgo-each-middleware":

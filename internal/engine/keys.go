@@ -35,10 +35,23 @@ type node struct {
 	behind int32 // the next of the same key
 	state  nodeState
 	marked bool
+	past   *past // nil for most
+}
+
+// past is what a record has behind it that was not done at once.
+type past struct {
 	fail   *failure // of its last attempt
 	tries  int      // attempts that it has had
 	copied int64    // bytes of its own
 	timer  *time.Timer
+}
+
+// was is a node's past, to be written.
+func (n *node) was() *past {
+	if n.past == nil {
+		n.past = &past{}
+	}
+	return n.past
 }
 
 // lot is a slab whose records are handed over one by one: it is done when all of them are.
@@ -260,8 +273,8 @@ func (k *keys) clone(i int32) {
 		return
 	}
 	n.rec = cloneRecord(n.rec)
-	n.copied = measure([]*kgo.Record{n.rec})
-	k.a.r.budget.charge(n.copied)
+	n.was().copied = measure([]*kgo.Record{n.rec})
+	k.a.r.budget.charge(n.past.copied)
 	n.lot.drop()
 	n.lot = nil
 }
@@ -269,12 +282,7 @@ func (k *keys) clone(i int32) {
 // forget lets go of everything, when the last lane is done with it.
 func (k *keys) forget() {
 	for i := k.first; i != none; i = k.nodes[i].next {
-		n := &k.nodes[i]
-		if n.timer != nil {
-			n.timer.Stop()
-		}
-		k.a.r.budget.release(n.copied)
-		n.lot.drop()
+		k.nodes[i].drop(k.a.r.budget)
 	}
 	k.reading.drop()
 	if k.timer != nil {
@@ -282,6 +290,19 @@ func (k *keys) forget() {
 	}
 	k.nodes, k.slots, k.ready, k.lots, k.reading, k.byOffset = nil, slots{}, ring{}, nil, nil, nil
 	k.first, k.last, k.open = none, none, 0
+}
+
+// drop lets go of what a node holds.
+func (n *node) drop(b *budget) {
+	if n.past != nil {
+		if n.past.timer != nil {
+			n.past.timer.Stop()
+		}
+		b.release(n.past.copied)
+		n.past = nil
+	}
+	n.lot.drop()
+	n.lot, n.rec = nil, nil
 }
 
 // unpin copies what is left of old slabs of which most is done.
@@ -314,17 +335,10 @@ func (k *keys) finish(i int32) {
 // release lets the next of a node's key go, and lets go of its record.
 func (k *keys) release(i int32) {
 	n := &k.nodes[i]
-	if n.timer != nil {
-		n.timer.Stop()
-		n.timer = nil
-	}
-	if n.fail != nil {
-		n.fail = nil
+	if n.past != nil && n.past.fail != nil {
 		k.parked--
 	}
-	k.a.r.budget.release(n.copied)
-	n.lot.drop()
-	n.lot, n.rec, n.copied = nil, nil, 0
+	n.drop(k.a.r.budget)
 	if k.p.key == nil {
 		return
 	}

@@ -29,7 +29,8 @@ type pool struct {
 	mu     sync.Mutex
 	work   []*keys // those that have records to hand over, in turn
 	lanes  []*lane
-	events []callbacks.Event // to be told when the lock is free
+	event  callbacks.Event   // to be told when the lock is free
+	events []callbacks.Event // if there are more
 	taken  []*assignment     // that the worker's side of flow control has to look at
 }
 
@@ -52,14 +53,20 @@ func (p *pool) hash(rec *kgo.Record) uint64 {
 }
 
 // tell and takenFrom keep for later what must not happen under the lock.
-func (p *pool) tell(e callbacks.Event) { p.events = append(p.events, e) }
+func (p *pool) tell(e callbacks.Event) {
+	if p.event == nil {
+		p.event = e
+		return
+	}
+	p.events = append(p.events, e)
+}
 
 func (p *pool) takenFrom(a *assignment) { p.taken = append(p.taken, a) }
 
 // unlock frees the lock, and does what was kept for then.
 func (p *pool) unlock() {
-	events, taken := p.events, p.taken
-	p.events, p.taken = nil, nil
+	event, events, taken := p.event, p.events, p.taken
+	p.event, p.events, p.taken = nil, nil, nil
 	p.mu.Unlock()
 	for _, a := range taken {
 		select {
@@ -69,6 +76,9 @@ func (p *pool) unlock() {
 		if a.starve.Load() {
 			a.r.flow(a)
 		}
+	}
+	if event != nil {
+		p.e.emit(event)
 	}
 	for _, e := range events {
 		p.e.emit(e)
@@ -151,12 +161,21 @@ func (p *pool) next(l *lane) bool {
 		if n == 0 {
 			continue
 		}
-		l.k, l.claims = k, l.claims[:0]
-		for range n {
+		l.k = k
+		if cap(l.claims) < n {
+			l.claims = make([]claim, n)
+		}
+		l.claims = l.claims[:n]
+		for j := range l.claims {
 			i := k.ready.pop()
 			nd := &k.nodes[i]
 			nd.state = nodeRuns
-			l.claims = append(l.claims, claim{node: i, rec: nd.rec, tries: nd.tries, fail: nd.fail})
+			c := &l.claims[j]
+			c.node, c.rec, c.begun, c.skipped, c.err = i, nd.rec, false, false, nil
+			c.tries, c.fail = 0, nil
+			if nd.past != nil {
+				c.tries, c.fail = nd.past.tries, nd.past.fail
+			}
 		}
 		l.place.Store(uint64(n) << 32)
 		l.reaped, l.reapedAt = 0, p.e.clock.now.Load()
@@ -204,6 +223,9 @@ func (p *pool) tick(now int64) {
 			continue
 		}
 		l.k.per = max(l.k.per, int64(tick)/8)
+		if len(l.claims) == 1 {
+			continue // there is nothing to give to others
+		}
 		stolen := l.steal()
 		for _, c := range slices.Backward(stolen) {
 			l.k.giveBack(c)
@@ -276,7 +298,6 @@ type lane struct {
 	claims  []claim
 	place   atomic.Uint64 // the claim that comes next, and behind the last one
 	since   atomic.Int64  // when the record in progress began, within a tick; 0 while none is
-	offset  atomic.Int64  // which one that is
 	calling int           // the claim in progress, -1 for none
 	began   int64
 
@@ -291,6 +312,8 @@ type lane struct {
 	timed *attempts
 
 	limited bool // it has a place of the process's limit
+	claimed bool // it has a claim that it has not begun
+	left    bool // it has nothing to do, and is not on the list any more
 }
 
 // claim is a record in a lane.
@@ -350,12 +373,15 @@ func (l *lane) loop() {
 func (l *lane) step() bool {
 	if !l.limited {
 		l.limited = l.p.e.limit.acquire(l.p.e.base, nil)
+		l.began = l.p.e.clock.enter()
 	}
-	l.p.mu.Lock()
-	if !l.limited || !l.p.next(l) {
-		l.k = nil
-		l.p.leave(l)
+	if !l.claimed && !l.left {
+		l.p.mu.Lock()
+		l.claim()
 		l.p.unlock()
+	}
+	if l.left {
+		l.p.e.clock.leave()
 		if l.limited {
 			l.p.e.limit.release()
 		}
@@ -364,19 +390,28 @@ func (l *lane) step() bool {
 		}
 		return false
 	}
-	l.p.unlock()
+	l.claimed = false
 	l.run()
-	if l.p.e.limit.contended() {
+	if !l.claimed && !l.left { // others wait for its place
+		l.p.e.clock.leave()
 		l.p.e.limit.release()
 		l.limited = false
 	}
 	return true
 }
 
+// claim takes what is to be handed over next, or takes the lane off the list. It is called with the lock held.
+func (l *lane) claim() {
+	l.claimed = l.limited && l.p.next(l)
+	if !l.claimed {
+		l.left = true
+		l.p.leave(l)
+	}
+}
+
 // run calls the handler for what is claimed.
 func (l *lane) run() {
 	k, a := l.k, l.k.a
-	l.began = l.p.e.clock.enter()
 	l.calling = -1
 	if l.first == nil || l.first.a != a {
 		l.first = &delivery{a: a, out: &l.out, attempt: 1}
@@ -393,6 +428,7 @@ func (l *lane) run() {
 	}
 	defer l.settle()
 	ctx, clock := a.ctx, l.p.e.clock
+	seen := int64(-1)
 	for state := int32(stateFetching); a.state.Load() == state && a.paused.Load() == 0; {
 		i := l.advance()
 		if i < 0 {
@@ -400,8 +436,10 @@ func (l *lane) run() {
 		}
 		c := &l.claims[i]
 		c.begun = true
-		l.since.Store(max(clock.now.Load(), 1))
-		l.offset.Store(c.rec.Offset)
+		if now := clock.now.Load(); now != seen { // a store costs as much as all else here
+			seen = now
+			l.since.Store(max(now, 1))
+		}
 		if c.fails() {
 			break // on its way to another topic: it is not handled again
 		}
@@ -418,10 +456,13 @@ func (l *lane) run() {
 	}
 }
 
+// fewMessages are allocated at once by lanes that claim one record at a time.
+const fewMessages = 16
+
 // call hands over one record.
 func (l *lane) call(ctx context.Context, k *keys, c *claim) error {
 	if l.m == len(l.msgs) {
-		l.msgs, l.m = make([]consumer.Message, min(chunk, 4*len(l.claims))), 0
+		l.msgs, l.m = make([]consumer.Message, min(chunk, max(fewMessages, 4*len(l.claims)))), 0
 	}
 	m := &l.msgs[l.m]
 	l.m++

@@ -25,12 +25,13 @@ func (l *lane) settle() {
 	if l.timed != nil {
 		l.timed.disarm()
 	}
-	now := l.p.e.clock.leave()
+	now := l.p.e.clock.read()
 	l.since.Store(0)
 	if l.p.route.responds {
 		l.settleOutputs()
 	}
 	l.complete(now)
+	l.began = now
 }
 
 // settleOutputs waits until the run's outputs are acknowledged. A refused one fails its record.
@@ -69,40 +70,42 @@ func (c *claim) fails() bool { return c.err != nil || c.fail != nil && c.fail.fo
 // the lock held, by the lane at the end, and before by the clock when the lane is stuck.
 func (p *pool) reap(l *lane, end int, now int64) {
 	k := l.k
-	from, skipped := l.reaped, 0
-	at := make([]int64, 0, max(end-from, 0))
-	for ; l.reaped < end; l.reaped++ {
-		c := &l.claims[l.reaped]
-		if c.fails() {
-			continue
-		}
-		at = append(at, c.rec.Offset)
-		if c.skipped {
-			skipped++
-		}
-		if !k.over {
-			k.finish(c.node)
-		}
+	done := l.claims[min(l.reaped, end):end]
+	if n := len(done); n > 0 && done[n-1].fails() {
+		done = done[:n-1]
 	}
+	l.reaped = max(l.reaped, end)
 	elapsed := max(now-l.reapedAt, 0)
 	l.reapedAt = now
-	if len(at) == 0 {
+	if len(done) == 0 {
 		return
 	}
-	slices.Sort(at)
-	first, last := at[0], at[len(at)-1]
 	e := callbacks.Handled{
-		Where: k.a.where(), First: first, Last: last, Count: len(at), Skipped: skipped, Elapsed: time.Duration(elapsed),
+		Where: k.a.where(), First: done[0].rec.Offset, Last: done[0].rec.Offset, Count: len(done), Elapsed: time.Duration(elapsed),
 	}
-	if last-first+1 != int64(len(at)) {
-		e.Offsets = at
+	for i := range done {
+		c := &done[i]
+		e.First, e.Last = min(e.First, c.rec.Offset), max(e.Last, c.rec.Offset)
+		if c.skipped {
+			e.Skipped++
+		}
+	}
+	if e.Last-e.First+1 != int64(e.Count) {
+		e.Offsets = make([]int64, len(done))
+		for i := range done {
+			e.Offsets[i] = done[i].rec.Offset
+		}
+		slices.Sort(e.Offsets)
 	}
 	p.tell(e)
 	if k.over {
-		p.tell(callbacks.Stale{Where: k.a.where(), First: first, Last: last, Epoch: k.a.epoch})
+		p.tell(callbacks.Stale{Where: k.a.where(), First: e.First, Last: e.Last, Epoch: k.a.epoch})
 		return
 	}
-	k.a.r.committer.finished(len(at))
+	for i := range done {
+		k.finish(done[i].node)
+	}
+	k.a.r.committer.finished(len(done))
 }
 
 // complete notes what is done, and gives back what was not begun. A record that failed is decided about before the lane goes on.
@@ -123,6 +126,9 @@ func (l *lane) complete(now int64) {
 		l.p.mu.Lock()
 	}
 	l.part()
+	if !l.p.e.limit.contended() {
+		l.claim()
+	}
 	l.p.unlock()
 }
 
@@ -285,10 +291,11 @@ func (l *lane) park(c *claim, f *failure, tries int, delay time.Duration) {
 		return
 	}
 	nd := &k.nodes[c.node]
-	if nd.fail == nil {
+	was := nd.was()
+	if was.fail == nil {
 		k.parked++
 	}
-	nd.state, nd.fail, nd.tries = nodeParked, f, tries
+	nd.state, was.fail, was.tries = nodeParked, f, tries
 	f.until = time.Now().Add(delay)
 	for i := c.node; i != none; i = k.nodes[i].behind {
 		k.clone(i)
@@ -297,13 +304,13 @@ func (l *lane) park(c *claim, f *failure, tries int, delay time.Duration) {
 		return
 	}
 	i, seq := c.node, nd.seq
-	nd.timer = time.AfterFunc(delay, func() {
+	was.timer = time.AfterFunc(delay, func() {
 		k.p.mu.Lock()
 		defer k.p.unlock()
 		if k.closing || k.ended || k.nodes[i].seq != seq || k.nodes[i].state != nodeParked {
 			return
 		}
-		k.nodes[i].state, k.nodes[i].timer = nodeReady, nil
+		k.nodes[i].state, was.timer = nodeReady, nil
 		k.ready.push(i)
 		k.p.enlist(k)
 	})
@@ -318,14 +325,14 @@ func (k *keys) oldest() *RetryStatus {
 	}
 	for i := k.first; i != none; i = k.nodes[i].next {
 		n := &k.nodes[i]
-		if n.fail == nil {
+		if n.past == nil || n.past.fail == nil {
 			continue
 		}
-		why := n.fail.err
-		if n.fail.why != nil {
-			why = n.fail.why
+		f, why := n.past.fail, n.past.fail.err
+		if f.why != nil {
+			why = f.why
 		}
-		return &RetryStatus{Offset: n.offset, Last: n.offset, Attempt: n.tries, Blocked: n.fail.blocked, Err: why, Next: n.fail.until}
+		return &RetryStatus{Offset: n.offset, Last: n.offset, Attempt: n.past.tries, Blocked: f.blocked, Err: why, Next: f.until}
 	}
 	return nil
 }
@@ -342,7 +349,7 @@ func (k *keys) skip(offset int64) bool {
 		if n.offset != offset || n.state != nodeParked {
 			continue
 		}
-		k.p.tell(callbacks.Skipped{Where: k.a.where(), Offset: offset, Err: fmt.Errorf("%w: %w", errSkippedByOperator, n.fail.err)})
+		k.p.tell(callbacks.Skipped{Where: k.a.where(), Offset: offset, Err: fmt.Errorf("%w: %w", errSkippedByOperator, n.past.fail.err)})
 		n.marked = true
 		k.finish(i)
 		k.p.enlist(k)
@@ -358,8 +365,16 @@ func (k *keys) busy() (since time.Duration, offset int64) {
 	now := int64(time.Since(k.p.e.clock.base))
 	for _, l := range k.p.lanes {
 		if at := l.since.Load(); l.k == k && at > 0 && time.Duration(now-at) >= since {
-			since, offset = max(time.Duration(now-at), 1), l.offset.Load()
+			since, offset = max(time.Duration(now-at), 1), l.handling()
 		}
 	}
 	return since, offset
+}
+
+// handling is the offset of the record in progress. It is called with the lock held.
+func (l *lane) handling() int64 {
+	if at := int(uint32(l.place.Load())) - 1; at >= 0 && at < len(l.claims) {
+		return l.claims[at].rec.Offset
+	}
+	return 0
 }

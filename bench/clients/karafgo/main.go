@@ -2,7 +2,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +23,7 @@ func main() {
 		"karafgo-each-reuse":      func(r *client.Run) error { return run(r, reuse) },
 		"karafgo-batch":           func(r *client.Run) error { return run(r, batch) },
 		"karafgo-typed":           func(r *client.Run) error { return run(r, typed) },
+		"karafgo-by-key":          func(r *client.Run) error { return run(r, byKey) },
 	})
 }
 
@@ -48,6 +51,28 @@ func each(r *client.Run, g *router.Group, topic string) {
 		return r.Handle(m.Topic, m.Record.Partition, m.Offset, m.Value)
 	}))
 }
+
+// defaultAtOnce is how many handlers run at once by key.
+const defaultAtOnce = 256
+
+func byKey(r *client.Run, g *router.Group, topic string) {
+	n := r.AtOnce
+	if n == 0 {
+		n = defaultAtOnce
+	}
+	var failing []byte
+	if r.FailKey != "" {
+		failing = []byte(r.FailKey)
+	}
+	g.Topic(topic).Each(consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		if failing != nil && bytes.Equal(m.Key, failing) {
+			return errFails
+		}
+		return r.HandleSideBySide(m.Topic, m.Record.Partition, m.Offset, m.Value)
+	})).Concurrency(n, router.ByKey)
+}
+
+var errFails = errors.New("fails always")
 
 func reuse(r *client.Run, g *router.Group, topic string) {
 	g.Topic(topic).Each(consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {

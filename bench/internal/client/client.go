@@ -28,6 +28,8 @@ type Run struct {
 
 	// Handle does the work with one record. Records of one partition come one after the other.
 	Handle func(topic string, partition int32, offset int64, value []byte) error
+	// HandleSideBySide is the same for clients that handle records of one partition at the same time.
+	HandleSideBySide func(topic string, partition int32, offset int64, value []byte) error
 
 	started time.Time
 	first   atomic.Int64 // since started
@@ -162,11 +164,12 @@ func (r *Run) prepare() {
 	}
 	do := map[string]func(p *partition, value []byte) error{
 		work.Look: nil, work.JSON: decode, work.Latency: r.latency,
-		work.Sleep: func(*partition, []byte) error {
-			time.Sleep(r.Sleep) //nolint:forbidigo // a slow handler
+		work.Sleep: func(p *partition, _ []byte) error {
+			r.wait(atomic.LoadInt64(&p.records))
 			return nil
 		},
 	}[r.Handler]
+	r.sideBySide(do)
 	only := r.parts[r.Topics[0]]
 	single := len(r.Topics) == 1
 	r.Handle = func(topic string, id int32, offset int64, value []byte) error {
@@ -187,6 +190,42 @@ func (r *Run) prepare() {
 		}
 		if offset+1 >= p.end && !p.over {
 			p.over = true
+			r.ended()
+		}
+		return nil
+	}
+}
+
+// wait is a slow handler.
+func (r *Run) wait(n int64) {
+	d := r.Sleep
+	switch {
+	case r.SlowEvery > 0 && n%r.SlowEvery == 0:
+		d = r.Slow
+	case r.Spread:
+		const prime = 7919
+		d = time.Duration(n * prime % 1000 * int64(d) / 1000) //nolint:mnd // thousandths, the same in every run
+	}
+	time.Sleep(d) //nolint:forbidigo // a slow handler
+}
+
+// sideBySide makes HandleSideBySide: a partition is over when all its records are handled, in any order.
+func (r *Run) sideBySide(do func(p *partition, value []byte) error) {
+	parts := r.parts[r.Topics[0]] // works by key have one topic
+	r.HandleSideBySide = func(_ string, id int32, offset int64, value []byte) error {
+		p := &parts[id]
+		if r.first.Load() == 0 {
+			r.seen()
+		}
+		if int64(len(value))+offset < 0 {
+			panic("never: it looks at the record")
+		}
+		if do != nil {
+			if err := do(p, value); err != nil {
+				return err
+			}
+		}
+		if atomic.AddInt64(&p.records, 1) == p.end {
 			r.ended()
 		}
 		return nil

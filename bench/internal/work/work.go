@@ -32,6 +32,14 @@ type Job struct {
 	After   time.Duration `json:"after"`
 	Count   int           `json:"count"`
 	Profile string        `json:"profile,omitempty"`
+	// SlowEvery makes every so manieth record take Slow instead of Sleep. Spread makes it take any time up to Sleep. FailKey fails the records
+	// of a key, always.
+	SlowEvery int64         `json:"slow_every,omitempty"`
+	Slow      time.Duration `json:"slow,omitempty"`
+	Spread    bool          `json:"spread,omitempty"`
+	FailKey   string        `json:"fail_key,omitempty"`
+	// AtOnce is how many handlers may run at once, where a client can do that.
+	AtOnce int `json:"at_once,omitempty"`
 	// GroupPerTopic makes a group for every topic, named by Group and its number.
 	GroupPerTopic bool `json:"group_per_topic"`
 	// Announce writes a byte to standard output when the client has had records of so many partitions.
