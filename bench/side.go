@@ -21,7 +21,7 @@ type side struct {
 	times bool
 }
 
-var sides = []side{ //nolint:gochecknoglobals // constant
+var sides = []side{
 	{workload: waiting("2 ms handler, 6 partitions, 10,000 keys, 256 at once", six, tenThousand, 256, func(w *workload) {
 		w.Sleep = 2 * time.Millisecond
 	}), serial: 6_000, want: 0.92},

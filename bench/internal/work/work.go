@@ -32,8 +32,8 @@ type Job struct {
 	After   time.Duration `json:"after"`
 	Count   int           `json:"count"`
 	Profile string        `json:"profile,omitempty"`
-	// SlowEvery makes every so manieth record take Slow instead of Sleep. Spread makes it take any time up to Sleep. FailKey fails the records
-	// of a key, always.
+	// SlowEvery makes every so manieth record take Slow instead of Sleep. Spread makes it take any time up to Sleep. FailKey fails the
+	// records of a key, always.
 	SlowEvery int64         `json:"slow_every,omitempty"`
 	Slow      time.Duration `json:"slow,omitempty"`
 	Spread    bool          `json:"spread,omitempty"`
