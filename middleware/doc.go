@@ -1,4 +1,4 @@
-// Package middleware holds middleware that most programs want: for now [Log].
+// Package middleware holds middleware that most programs want: [Log], [Trace], [Dedupe] and [RateLimit].
 //
 //	framework.Use(middleware.Log())
 package middleware

@@ -1,0 +1,140 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"golang.org/x/time/rate"
+
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/middleware"
+)
+
+func batchOf(keys ...string) *consumer.Batch {
+	ms := make([]consumer.Message, len(keys))
+	for i, key := range keys {
+		ms[i] = consumer.NewMessage(&kgo.Record{Topic: "orders", Partition: 2, Offset: int64(i), Key: []byte(key), Value: []byte("v")}, nil)
+	}
+	return consumer.NewBatch(ms)
+}
+
+type brokenStore struct{}
+
+func (brokenStore) Seen(context.Context, []string) ([]bool, error) {
+	return nil, errors.New("store is away")
+}
+func (brokenStore) Remember(context.Context, []string) error { return nil }
+
+var _ = Describe("Dedupe", func() {
+	var handled []string
+	var fail func(b *consumer.Batch) error
+	run := func(store middleware.Seen, b *consumer.Batch) error {
+		h := consumer.Chain(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
+			for _, m := range b.All() {
+				handled = append(handled, string(m.Key))
+			}
+			return fail(b)
+		}), middleware.Dedupe(store, func(m *consumer.Message) string { return string(m.Key) }))
+		return h.HandleBatch(context.Background(), b)
+	}
+	BeforeEach(func() { handled, fail = nil, func(*consumer.Batch) error { return nil } })
+
+	It("skips what was handled before, also within a batch", func() {
+		store := middleware.SeenInMemory(100)
+		Expect(run(store, batchOf("a", "b", "a", ""))).To(Succeed())
+		b := batchOf("b", "c", "a", "")
+		Expect(run(store, b)).To(Succeed())
+		Expect(handled).To(Equal([]string{"a", "b", "", "c", ""}))
+		Expect(b.Skipped()).To(HaveLen(2))
+	})
+
+	It("remembers nothing that failed, and of a batch what came before", func() {
+		store := middleware.SeenInMemory(100)
+		boom := errors.New("boom")
+		fail = func(*consumer.Batch) error { return boom }
+		Expect(run(store, batchOf("a"))).To(MatchError(boom))
+		fail = func(b *consumer.Batch) error { return consumer.FailedAt(b.At(1), boom) }
+		Expect(run(store, batchOf("a", "b", "c"))).To(MatchError(boom))
+		fail = func(*consumer.Batch) error { return nil }
+		handled = nil
+		Expect(run(store, batchOf("a", "b", "c"))).To(Succeed())
+		Expect(handled).To(Equal([]string{"b", "c"}))
+	})
+
+	It("forgets the oldest", func() {
+		store := middleware.SeenInMemory(2)
+		for _, key := range []string{"a", "b", "c"} {
+			Expect(run(store, batchOf(key))).To(Succeed())
+		}
+		handled = nil
+		Expect(run(store, batchOf("c", "b", "a"))).To(Succeed())
+		Expect(handled).To(Equal([]string{"a"}))
+	})
+
+	It("fails with its store", func() {
+		Expect(run(brokenStore{}, batchOf("a"))).To(MatchError(ContainSubstring("store is away")))
+		Expect(handled).To(BeEmpty())
+	})
+})
+
+var _ = Describe("RateLimit", func() {
+	It("takes a token for every record, and ends with the context", func() {
+		limiter := rate.NewLimiter(rate.Every(1), 3)
+		calls := 0
+		h := consumer.Chain(consumer.BatchHandlerFunc(func(context.Context, *consumer.Batch) error {
+			calls++
+			return nil
+		}), middleware.RateLimit(limiter))
+		Expect(h.HandleBatch(context.Background(), batchOf("1", "2", "3", "4", "5", "6", "7"))).To(Succeed(), "more than the burst")
+		Expect(calls).To(Equal(1))
+		limiter.SetLimit(rate.Every(1e18))
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		Expect(h.HandleBatch(ctx, batchOf("1"))).To(MatchError(context.Canceled))
+		Expect(calls).To(Equal(1))
+	})
+})
+
+var _ = Describe("Trace", func() {
+	It("makes a span for an attempt, linked to the creators of its records", func() {
+		exporter := tracetest.NewInMemoryExporter()
+		provider := trace.NewTracerProvider(trace.WithSyncer(exporter))
+		DeferCleanup(func() { Expect(provider.Shutdown(context.Background())).To(Succeed()) })
+		boom := errors.New("boom")
+		var inner string
+		h := consumer.Chain(consumer.BatchHandlerFunc(func(ctx context.Context, _ *consumer.Batch) error {
+			_, span := provider.Tracer("t").Start(ctx, "inner")
+			inner = span.SpanContext().TraceID().String()
+			span.End()
+			return boom
+		}), middleware.Trace(middleware.TracerProvider(provider), middleware.Propagator(propagation.TraceContext{})))
+		b := batchOf("a", "b")
+		b.At(0).Record.Headers = []kgo.RecordHeader{
+			{Key: "traceparent", Value: []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
+		}
+		Expect(h.HandleBatch(context.Background(), b)).To(MatchError(boom))
+		spans := exporter.GetSpans()
+		Expect(spans).To(HaveLen(2))
+		span := spans[1]
+		Expect(span.Name).To(Equal("process orders"))
+		Expect(span.SpanContext.TraceID().String()).To(Equal(inner), "it is in the handler's context")
+		Expect(span.Links).To(HaveLen(1))
+		Expect(span.Links[0].SpanContext.TraceID().String()).To(Equal("0af7651916cd43dd8448eb211c80319c"))
+		Expect(span.Status.Code).To(Equal(codes.Error))
+		attributes := map[string]string{}
+		for _, a := range span.Attributes {
+			attributes[string(a.Key)] = fmt.Sprint(a.Value.AsInterface())
+		}
+		Expect(attributes).To(And(HaveKeyWithValue("messaging.system", "kafka"), HaveKeyWithValue("messaging.destination.name", "orders"),
+			HaveKeyWithValue("messaging.destination.partition.id", "2"), HaveKeyWithValue("messaging.batch.message_count", "2"),
+			HaveKeyWithValue("messaging.operation.type", "process"), HaveKeyWithValue("messaging.kafka.offset", "0")))
+	})
+})
