@@ -221,6 +221,8 @@ const (
 	PausedUnmarked = "unmarked"
 	// PausedWindow: on a route by key, too many records wait behind one that is not done.
 	PausedWindow = "window"
+	// PausedBreaker: most records of the route fail; Where has no partition.
+	PausedBreaker = "breaker"
 	// PausedMemory: the group holds fetch.max_buffered_bytes; Where names only the group.
 	PausedMemory = "memory"
 )

@@ -145,7 +145,8 @@ func (l eventLog) rare(ev callbacks.Event) {
 	case callbacks.Paused:
 		level := zap.DebugLevel
 		switch e.Reason {
-		case callbacks.PausedUnmarked, callbacks.PausedWindow, callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet:
+		case callbacks.PausedUnmarked, callbacks.PausedWindow, callbacks.PausedBreaker,
+			callbacks.PausedUser, callbacks.PausedTopic, callbacks.PausedQuiet:
 			level = zap.WarnLevel
 		}
 		l.write(level, "paused", e.Where, zap.String("reason", e.Reason))

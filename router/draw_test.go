@@ -117,6 +117,12 @@ var _ = Describe("A mistake in a drawing", func() {
 		Entry("when within when", func(g *router.Group) {
 			g.Topic("a").Each(one).OnFailure(router.When(router.ErrorIs(io.EOF), router.When(router.ErrorIs(io.EOF), router.Skip)), router.Skip)
 		}, `OnFailure: When\("EOF"\): a When within a When: write them one after the other`),
+		Entry("breaker ratio", func(g *router.Group) { g.Topic("a").Each(one).Break(router.Breaker{Ratio: 2}) },
+			`Break: Ratio 2: want more than 0 and up to 1`),
+		Entry("breaker times", func(g *router.Group) { g.Topic("a").Each(one).Break(router.Breaker{Hold: -1}) },
+			`Break: Window 0s and Hold -1ns: want positive durations`),
+		Entry("breaker of at most once", func(g *router.Group) { g.Topic("a").Each(one).AtMostOnce().Break(router.Breaker{}) },
+			"AtMostOnce with Break: a record that fails has no other attempt"),
 		Entry("nil filter", func(g *router.Group) { g.Topic("a").Each(one).Filter(nil) }, `Filter\(nil\): leave it out`),
 		Entry("no delay", func(g *router.Group) { g.Topic("a").Each(one).Delay(0) },
 			`Delay\(0s\): want a positive duration; leave it out for none`),

@@ -15,7 +15,7 @@ var _ = Describe("What happens to records that fail", func() {
 	table := func() *router.Table {
 		t, err := router.Draw(func(r *router.Router) {
 			r.Group("g", func(g *router.Group) {
-				g.Topic("orders").Each(one).Expire(90*time.Minute).Throttle(5, time.Second).OnFailure(
+				g.Topic("orders").Each(one).Expire(90*time.Minute).Throttle(5, time.Second).Break(router.Breaker{}).OnFailure(
 					router.When(router.ErrorAs[*consumer.DecodeError](), router.DeadLetter("orders.unreadable")),
 					router.When(router.ErrorWhere("timeouts", func(error) bool { return false }), router.RetryLater(time.Hour), router.Block),
 					router.Retry(3, time.Second), router.RetryLater(10*time.Second, time.Minute), router.DeadLetter("orders.dlq"))
@@ -33,7 +33,7 @@ var _ = Describe("What happens to records that fail", func() {
 		}
 		Expect(topics).To(Equal([]string{"orders", "orders.g.retry.10s", "orders.g.retry.1m", "orders.g.retry.1h", "/.*/"}))
 		Expect(failures[0]).To(Equal("*consumer.DecodeError: dead letter orders.unreadable; timeouts: after 1h, then block; " +
-			"retry 3 from 1s, then after 10s, then after 1m, then dead letter orders.dlq"))
+			"retry 3 from 1s, then after 10s, then after 1m, then dead letter orders.dlq (breaks for 30s at 50% of 10s)"))
 		Expect(consumes[0]).To(Equal("each, until 1h30m0s old, 5 per 1s"))
 		Expect(consumes[2]).To(Equal("each, after 1m"))
 		Expect(table().Groups()[0].Routes[2].RetryOf).To(Equal("orders"))

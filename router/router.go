@@ -188,6 +188,8 @@ type Route struct {
 	outputs       []consumer.Output
 	filters       []consumer.Filter
 	filtersAt     location
+	breaker       *Breaker
+	breakerAt     location
 }
 
 // Each hands over one record at a time.

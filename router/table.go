@@ -86,6 +86,8 @@ type RouteSpec struct {
 	Middleware []consumer.Middleware
 	// Outputs are those of a responder.
 	Outputs []consumer.Output
+	// Breaker is nil for none.
+	Breaker *Breaker
 	// Filters are asked in this order.
 	Filters []consumer.Filter
 	// RetryOf is the topic whose records wait in this one, by RetryLater; empty for a route that was drawn. RetryDelay is for how long.
@@ -263,10 +265,14 @@ func (r RouteSpec) AtOnce() string {
 
 // OnFailure returns the steps, and the timeout that may lead to them.
 func (r RouteSpec) OnFailure() string {
+	text := r.Failure.String()
 	if r.Timeout > 0 {
-		return fmt.Sprintf("%s (timeout %s)", r.Failure, r.Timeout)
+		text += fmt.Sprintf(" (timeout %s)", r.Timeout)
 	}
-	return r.Failure.String()
+	if b := r.Breaker; b != nil {
+		text += fmt.Sprintf(" (breaks for %s at %.0f%% of %s)", shortly(b.Hold), 100*b.Ratio, shortly(b.Window)) //nolint:mnd // per cent
+	}
+	return text
 }
 
 // Writes returns the outputs, "-" for none.
@@ -366,6 +372,9 @@ func (r *Route) checkOffsets() {
 	if len(r.filters) > 0 {
 		r.errorf(r.filtersAt, "AtMostOnce with filters: a record is committed before its turn, and would be lost while it is held")
 	}
+	if r.breaker != nil {
+		r.errorf(r.breakerAt, "AtMostOnce with Break: a record that fails has no other attempt")
+	}
 	if f := r.failure; f.Retries > 0 || f.End == Block || f.End == toDeadLetter || len(f.Later) > 0 || len(f.Kinds) > 0 {
 		r.errorf(r.onceAt, "AtMostOnce with %s: a record has one attempt, and is committed before it; "+
 			"draw OnFailure(router.Skip) or OnFailure(router.Stop)", r.failure)
@@ -416,7 +425,7 @@ func (r *Route) spec() RouteSpec {
 		BatchSize: r.size, BatchWait: r.wait,
 		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Ordering: r.ordering,
 		Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
-		Middleware: slices.Clone(r.mw), Outputs: r.outputs, Filters: slices.Clone(r.filters),
+		Middleware: slices.Clone(r.mw), Outputs: r.outputs, Filters: slices.Clone(r.filters), Breaker: r.breaker,
 		File: r.at.file, Line: r.at.line,
 	}
 }

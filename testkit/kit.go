@@ -217,10 +217,10 @@ func (k *Kit) due() (wait time.Duration, busy bool) {
 	wait = k.quiet
 	for _, s := range k.engine.Status() {
 		switch {
-		case s.Retrying != nil && s.Retrying.Blocked, len(s.Paused) > 0:
-			continue
 		case !s.HeldUntil.IsZero():
 			wait = min(wait, max(time.Until(s.HeldUntil), step))
+		case s.Retrying != nil && s.Retrying.Blocked, len(s.Paused) > 0:
+			continue
 		case s.Retrying != nil:
 			wait = min(wait, max(time.Until(s.Retrying.Next), step))
 		case s.Busy > 0:

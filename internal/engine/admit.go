@@ -126,6 +126,22 @@ func (w *worker) drops(i int, why error) {
 	w.r.emit(callbacks.Skipped{Where: w.a.where(), Offset: rec.Offset, Err: why})
 }
 
+// letThrough waits while the route's breaker holds it; false when it has waited.
+func (w *worker) letThrough() bool {
+	if w.probe {
+		return true
+	}
+	until, probe := w.route.breaker.ask(time.Now())
+	if until.IsZero() {
+		if w.probe = probe; probe && w.batching() {
+			w.alone = max(w.alone, w.i+1)
+		}
+		return true
+	}
+	w.hold(until)
+	return false
+}
+
 // hold waits until a time, or until something about the partition changes; false when the partition is going.
 func (w *worker) hold(until time.Time) bool {
 	wait := time.Until(until)
@@ -141,7 +157,7 @@ func (w *worker) hold(until time.Time) bool {
 		case <-t.C:
 			return true
 		case s := <-w.a.skips:
-			s.answer <- ErrNotBlocking
+			w.giveUp(s)
 		case <-w.a.closing:
 			return false
 		}

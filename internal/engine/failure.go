@@ -62,6 +62,13 @@ func (w *worker) resolve() bool {
 	}
 
 	v, steps, over := w.route.judge(f.err, w.attempt)
+	if v.Kind == consumer.KindRetry || v.Kind == consumer.KindRetryAfter {
+		if until := w.route.breaker.failed(); !until.IsZero() { // it is not the record's fault: the attempt does not count
+			w.fail = nil
+			w.attempt--
+			return true
+		}
+	}
 	switch {
 	case v.Kind == consumer.KindSkip:
 		if whole {

@@ -115,6 +115,11 @@ func (l *lane) complete(now int64) {
 	if n := len(begun); n > 0 && begun[n-1].fails() {
 		failed = &begun[n-1]
 	}
+	if n := len(begun); failed == nil {
+		l.p.route.breaker.handled(n)
+	} else {
+		l.p.route.breaker.handled(n - 1)
+	}
 	l.p.mu.Lock()
 	l.p.reap(l, len(begun), now)
 	l.giveBack()
@@ -190,6 +195,12 @@ func (l *lane) resolve(c *claim) {
 		return
 	}
 	v, steps, over := a.route.judge(f.err, c.tries)
+	if v.Kind == consumer.KindRetry || v.Kind == consumer.KindRetryAfter {
+		if until := a.route.breaker.failed(); !until.IsZero() { // it is not the record's fault: the attempt does not count
+			l.park(c, f, c.tries-1, time.Until(until))
+			return
+		}
+	}
 	switch {
 	case v.Kind == consumer.KindSkip:
 		l.pass(c, f.err)

@@ -18,6 +18,7 @@ type route struct {
 	reuse    bool // records and messages are used again
 	mw       []consumer.Middleware
 	filters  []consumer.Filter
+	breaker  *breaker
 	pool     *pool // by key and unordered: instead of a worker for each partition
 }
 
@@ -60,6 +61,7 @@ func newRoute(e *Engine, spec router.RouteSpec) *route {
 		mw:       mw,
 		filters:  filters,
 	}
+	p.breaker = newBreaker(spec.Breaker, spec.Group, spec.Topic, e.emit)
 	if spec.Ordering.SideBySide() {
 		p.pool = newPool(e, p)
 	}

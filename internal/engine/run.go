@@ -39,7 +39,7 @@ func (w *worker) run() {
 func (w *worker) callEach() {
 	a, clock, ctx := w.a, w.r.e.clock, w.a.ctx
 	end := len(w.recs)
-	if w.attempt > 0 {
+	if w.attempt > 0 || w.probe {
 		end = w.i + 1 // a retry is a delivery of its own
 	}
 	if a.tr != nil {
@@ -217,6 +217,10 @@ func (w *worker) settle() {
 		}
 	}
 	w.publish(true)
+	if w.route.breaker != nil {
+		w.probe = false
+		w.route.breaker.handled(w.i - w.base)
+	}
 	if w.err != nil {
 		w.attempt++
 		w.fail = &failure{err: w.err, elapsed: time.Duration(max(failedAt, 0))}

@@ -177,6 +177,9 @@ func (a *assignment) status() PartitionStatus {
 			s.Paused = append(s.Paused, reason.String())
 		}
 	}
+	if a.route.breaker.isOpen() {
+		s.Paused = append(s.Paused, callbacks.PausedBreaker)
+	}
 	if a.starve.Load() {
 		s.Paused = append(s.Paused, callbacks.PausedQueue)
 	}

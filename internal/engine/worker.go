@@ -53,6 +53,7 @@ type worker struct {
 	timed *attempts
 	gate  gate
 	gated bool // it has filters
+	probe bool // the next record tells whether the route goes on
 
 	// Of the run in progress.
 	base      int // recs[base] was the first
@@ -152,6 +153,8 @@ func (w *worker) step() bool {
 		return w.awaitMarks()
 	case w.route.once && w.i >= w.ahead && !w.commitAhead():
 		return false
+	case w.route.breaker != nil && !w.letThrough():
+		return w.a.is(stateFetching)
 	case w.gated && w.attempt == 0:
 		if pass, going := w.filter(); !pass {
 			return !going
