@@ -15,13 +15,22 @@ import (
 	"github.com/karafgo/karafgo/internal/config"
 )
 
-// Producer makes the client that a process shares.
-func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
+// Options are those of a client that produces and asks.
+func (c *Cluster) Options() ([]kgo.Opt, error) {
 	opts, err := c.base()
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(append(opts, c.producerOptions()...)...)
+	return append(opts, c.producerOptions()...), nil
+}
+
+// Producer makes the client that a process shares.
+func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
+	opts, err := c.Options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("configure client: %w", err)
 	}
