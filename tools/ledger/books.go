@@ -18,12 +18,13 @@ type sample struct {
 
 // books are all journals.
 type books struct {
+	byKey    bool
 	produced []line
 	handled  []line // in the order of their time
 }
 
-func read(dir string) (*books, error) {
-	b := &books{}
+func read(dir string, byKey bool) (*books, error) {
+	b := &books{byKey: byKey}
 	var err error
 	if b.produced, err = entries(filepath.Join(dir, "producer.jsonl")); err != nil {
 		return nil, err
@@ -93,12 +94,16 @@ func (b *books) compare(samples []sample) *summary {
 		s.breachf("nothing was produced")
 	}
 	first := map[place]int64{} // when it was first handled
-	last := map[int32]int64{}  // the highest offset handled, by partition
+	last := map[line]int64{}   // the highest offset handled of what is in order: a partition, or a key in it
 	byMember := map[string]bool{}
 	for _, l := range b.handled {
 		byMember[l.Member] = true
 		at := place{l.Partition, l.Offset}
-		highest, some := last[l.Partition]
+		order := line{Partition: l.Partition}
+		if b.byKey {
+			order.Key = l.Key
+		}
+		highest, some := last[order]
 		if _, again := first[at]; again {
 			s.duplicates++
 			s.window = max(s.window, highest-l.Offset+1)
@@ -107,9 +112,9 @@ func (b *books) compare(samples []sample) *summary {
 		first[at] = l.Time
 		if some && l.Offset < highest { // I2: first successes come in the order of offsets
 			s.disordered++
-			s.breachf("I2: offset %d of partition %d was first handled by %s after %d", l.Offset, l.Partition, l.Member, highest)
+			s.breachf("I2: offset %d of partition %d, key %s, was first handled by %s after %d", l.Offset, l.Partition, l.Key, l.Member, highest)
 		}
-		last[l.Partition] = max(highest, l.Offset)
+		last[order] = max(highest, l.Offset)
 	}
 	s.handled, s.members = len(first), len(byMember)
 	for _, l := range b.produced {

@@ -70,7 +70,8 @@ func (w *crew) start() error {
 	w.count++
 	name := fmt.Sprintf("member-%d", w.count)
 	m := &member{name: name, done: make(chan error, 1)}
-	m.cmd = w.command(name, "consume", name, strings.Join(w.c.addrs, ","), filepath.Join(w.o.dir, name+".jsonl"))
+	m.cmd = w.command(name, "consume", name, strings.Join(w.c.addrs, ","), filepath.Join(w.o.dir, name+".jsonl"),
+		strconv.FormatBool(w.o.byKey))
 	if err := m.cmd.Start(); err != nil {
 		return err
 	}

@@ -124,9 +124,16 @@ func produce(ctx context.Context, args []string) error {
 	}
 }
 
-// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL.
+// atOnce is how many handlers of a process run at once by key, and slow how long some of them take.
+const (
+	atOnce    = 32
+	slow      = 200 * time.Millisecond
+	slowEvery = 1009
+)
+
+// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY.
 func consume(ctx context.Context, args []string) error {
-	name := args[0]
+	name, byKey := args[0], args[3] == "true"
 	j, err := openJournal(args[2])
 	if err != nil {
 		return err
@@ -149,12 +156,20 @@ func consume(ctx context.Context, args []string) error {
 		if seq%97 == 0 && m.Attempt() == 1 {
 			return errors.New("fails at first")
 		}
+		if byKey && seq%slowEvery == 0 {
+			<-time.After(slow)
+		}
 		return j.write(line{
 			time.Now().UnixNano(), name, m.Assigned().Epoch(), m.Record.Partition, m.Offset, string(m.Key), seq,
 		}, true)
 	})
 	return framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
-		r.Group(group, func(g *router.Group) { g.Topic(topic).Each(handle) })
+		r.Group(group, func(g *router.Group) {
+			route := g.Topic(topic).Each(handle)
+			if byKey {
+				route.Concurrency(atOnce, router.ByKey)
+			}
+		})
 	}))
 }
 
