@@ -112,7 +112,8 @@ func (b *books) compare(samples []sample) *summary {
 		first[at] = l.Time
 		if some && l.Offset < highest { // I2: first successes come in the order of offsets
 			s.disordered++
-			s.breachf("I2: offset %d of partition %d, key %s, was first handled by %s after %d", l.Offset, l.Partition, l.Key, l.Member, highest)
+			s.breachf("I2: offset %d of partition %d, key %s, was first handled by %s after %d",
+				l.Offset, l.Partition, l.Key, l.Member, highest)
 		}
 		last[order] = max(highest, l.Offset)
 	}
