@@ -36,7 +36,7 @@ func (w *worker) gather() bool {
 			timer = time.NewTimer(wait)
 			timeout = timer.C
 		}
-		clear(w.msgs) // do not keep the last batch alive while waiting
+		clear(w.msgs[:cap(w.msgs)]) // do not keep the last batches alive while waiting: the last may be smaller than one before
 		select {
 		case <-w.a.wake:
 		case <-timeout:
