@@ -286,12 +286,10 @@ func TestF65_RestartRepeatsOnlyWhatWasInProgress(t *testing.T) {
 			}
 			first.awaitRecords(t, n-behind)
 			g := NewWithT(t)
+			g.Eventually(func() int { return c.doneAbove("g", "a", 0) }, patience).Should(Equal(n-100-behind), "stored by the interval")
 			if how == "stop" {
 				g.Expect(p.Stop(t.Context())).To(MatchError(engine.ErrForced))
 			} else {
-				at := len(of[callbacks.Committed](p.events))
-				await[callbacks.Committed](t, p.events, at) // what is done is stored by the interval
-				g.Eventually(func() int { return c.doneAbove("g", "a", 0, n) }, patience).Should(Equal(n - 100 - behind))
 				p.kill()
 			}
 			second := newJournal()
@@ -309,7 +307,7 @@ func TestF65_RestartRepeatsOnlyWhatWasInProgress(t *testing.T) {
 }
 
 // doneAbove counts what a commit tells of: it reads it as the next owner would.
-func (c *cluster) doneAbove(group, topic string, partition int32, _ int) int {
+func (c *cluster) doneAbove(group, topic string, partition int32) int {
 	o, err := c.admin.FetchOffsets(context.Background(), group)
 	if err != nil {
 		return -1
@@ -514,6 +512,6 @@ func TestByKeyPauseAndTimeout(t *testing.T) {
 	part.Load().(consumer.Partition).Resume()
 	j.awaitRecords(t, 200)
 	p.stop()
-	g.Expect(of(p.events, func(e callbacks.Failed) bool { return errors.Is(e.Err, context.DeadlineExceeded) })).To(HaveLen(1))
+	g.Expect(of(p.events, func(e callbacks.Failed) bool { return errors.Is(e.Err, context.DeadlineExceeded) })).NotTo(BeEmpty())
 	j.expectKeysInOrder(g, "a", 0, 200, 10)
 }

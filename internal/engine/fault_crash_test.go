@@ -54,7 +54,7 @@ func live(text string) error {
 		return err
 	}
 	n := 0
-	table, err := router.Draw(each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+	table, err := router.Draw(each("a", consumer.HandlerFunc(func(ctx context.Context, m *consumer.Message) error {
 		n++
 		if n > l.After && l.Crash != "" {
 			crash(l.Crash)
@@ -62,8 +62,14 @@ func live(text string) error {
 		if _, err := fmt.Fprintln(file, m.Offset); err != nil {
 			return err
 		}
-		return file.Sync()
-	})))
+		if err := file.Sync(); err != nil {
+			return err
+		}
+		if n == l.After/2 { // so that every life gets somewhere, however slow the machine is
+			return m.CommitThrough(ctx)
+		}
+		return m.MarkThrough()
+	}), func(r *router.Route) { r.ManualOffsets() }))
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ const worthALane = 20 * time.Microsecond
 // next gives a lane records of one assignment, as many as take about a claim's time. It reports false when there are none.
 func (p *pool) next(l *lane) bool {
 	probe := false
-	if p.route.breaker != nil {
+	if p.route.breaker != nil && len(p.work) > 0 { // without work nobody could probe
 		var until time.Time
 		if until, probe = p.route.breaker.ask(time.Now()); !until.IsZero() {
 			p.wakeAt(until)
@@ -172,10 +172,7 @@ func (p *pool) next(l *lane) bool {
 			continue
 		}
 		l.k = k
-		if cap(l.claims) < n {
-			l.claims = make([]claim, n)
-		}
-		l.claims = l.claims[:n]
+		l.make(n)
 		for j := range l.claims {
 			i := k.ready.pop()
 			nd := &k.nodes[i]
@@ -198,6 +195,17 @@ func (p *pool) next(l *lane) bool {
 		return true
 	}
 	return false
+}
+
+// make makes room for claims, and keeps none of those before.
+func (l *lane) make(n int) {
+	if cap(l.claims) < n {
+		l.claims = make([]claim, n)
+	}
+	if n < len(l.claims) {
+		clear(l.claims[n:])
+	}
+	l.claims = l.claims[:n]
 }
 
 // wakeAt looks for work again when the breaker may let some through.
