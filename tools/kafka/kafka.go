@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -139,14 +140,24 @@ func (c *Cluster) Close() error {
 	return err
 }
 
+// Ports of brokers are below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): a broker listens seconds
+// after its port was chosen, and again after a restart.
+const (
+	firstPort = 15_000
+	lastPort  = 32_000
+)
+
 // freeAddress finds a port that nobody uses now.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range 100 { // more than that are not taken by accident
+		var l net.Listener
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		if l, err = net.Listen("tcp", address); err == nil { //nolint:noctx // at once
+			return address, l.Close() //nolint:wrapcheck // it does not fail
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // answers reports whether the broker at an address is registered and serves.

@@ -25,8 +25,8 @@ type cluster struct {
 	admin   *kadm.Client
 }
 
-func startCluster(ctx context.Context, o options) (c *cluster, err error) {
-	c = &cluster{}
+func startCluster(ctx context.Context, o options) (_ *cluster, err error) {
+	c := &cluster{}
 	defer func() {
 		if err != nil {
 			c.close()
