@@ -2,8 +2,9 @@ package consumer
 
 import "iter"
 
-// Batch is the next records of one partition in offset order. It and its messages are valid during the call they are passed to; the
-// records may be kept. On routes with ManualOffsets messages may be kept too, to mark them later.
+// Batch is the next records of one partition in offset order; on a route by key, the next ones of some of its keys. It and its messages are
+// valid during the call they are passed to; the records may be kept. On routes with ManualOffsets messages may be kept too, to mark them
+// later.
 type Batch struct {
 	msgs    []Message
 	skipped *[]*Message // of the whole delivery, shared by all batches that Skip derives from one

@@ -154,8 +154,6 @@ var _ = Describe("A mistake in a drawing", func() {
 			`Concurrency\(0\): want at least 1; leave it out for one per assigned partition`),
 		Entry("no key", func(g *router.Group) { g.Topic("a").Each(one).Concurrency(1, router.ByKeyOf(nil)) },
 			`Concurrency: ByKeyOf\(nil\): pass a function that returns the key of a record, or use router\.ByKey`),
-		Entry("batches side by side", func(g *router.Group) { g.Topic("a").Batch(many, 10, 0).Concurrency(8, router.ByKey) },
-			"Concurrency by key with Batch: a batch is the next records of one partition; draw Each, or Concurrency by partition"),
 		Entry("state side by side", func(g *router.Group) { g.Topic("a").EachPartition(maker).Concurrency(8, router.Unordered) },
 			"Concurrency unordered with EachPartition: its handlers are called one record at a time; draw Each"),
 		Entry("at most once side by side", func(g *router.Group) { g.Topic("a").Each(one).AtMostOnce().Concurrency(8, router.ByKey) },

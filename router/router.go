@@ -301,7 +301,8 @@ func (r *Route) ReuseRecords() *Route {
 // With ByPartition partitions take turns; a partition in its back-off takes no place. With ByKey, ByKeyOf and Unordered the handlers of one
 // partition run side by side too: a slow or failing record delays only those of its key. What is committed is the offset of the first
 // record that is not done; which records above it are done goes with the commit, so that whoever gets the partition next repeats only what
-// was in progress. When 10,000 records of a partition are open, or more holes than a commit can tell of, it waits, visibly.
+// was in progress. When 10,000 records of a partition are open (with batches, room for two per place and 100,000 at most), or more holes
+// than a commit can tell of, it waits, visibly. A batch then holds records of any keys, and no key is in two batches at once.
 func (r *Route) Concurrency(n int, by Ordering) *Route {
 	at := caller()
 	if n < 1 {

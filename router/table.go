@@ -389,12 +389,8 @@ func (r *Route) checkOrdering() {
 	refuse := func(what, why string) {
 		r.errorf(r.concurrencyAt, "Concurrency %s with %s: %s", r.ordering, what, why)
 	}
-	switch r.mode {
-	case ModeBatch:
-		refuse("Batch", "a batch is the next records of one partition; draw Each, or Concurrency by partition")
-	case ModeEachPartition:
+	if r.mode == ModeEachPartition {
 		refuse("EachPartition", "its handlers are called one record at a time; draw Each")
-	default:
 	}
 	if r.offsets == offsets.AtMostOnce {
 		refuse("AtMostOnce", "what is committed before it is handed over has to be in order")

@@ -51,7 +51,7 @@ func page(string, ...any)               {}
 func fetchToken(context.Context) (string, error) { return "", nil }
 func forget(callbacks.Partitions) error { return nil }
 
-func part(g *router.Group, h consumer.Handler) {
+func part(g *router.Group, h consumer.Handler, batches consumer.BatchHandler) {
 `
 
 func pages(g *WithT) map[string]string {
@@ -91,7 +91,7 @@ func TestProgramsCompile(t *testing.T) {
 				programs++
 			} else {
 				parts++
-				source = around + source + "}\n\nfunc main() { part(nil, nil) }\n"
+				source = around + source + "}\n\nfunc main() { part(nil, nil, nil) }\n"
 			}
 			dir, err := os.MkdirTemp(build, "_snippet") //nolint:usetesting // inside the module, for its requirements
 			g.Expect(err).NotTo(HaveOccurred())

@@ -65,7 +65,7 @@ func (j *journal) expectKeysInOrder(g *WithT, topic string, partition int32, n, 
 func TestConformanceSideBySide(t *testing.T) {
 	t.Parallel()
 	for _, by := range []router.Ordering{router.ByKey, router.Unordered} {
-		for _, mode := range []string{"each", "respond"} {
+		for _, mode := range []string{"each", "respond", "batch", "batch respond"} {
 			for _, manual := range []bool{false, true} {
 				for _, fails := range []bool{false, true} {
 					for _, limit := range []int{0, 1} {
@@ -110,9 +110,31 @@ func conformSideBySide(t *testing.T, by router.Ordering, mode string, manual, fa
 	d := func(r *router.Router) {
 		r.Group("g", func(g *router.Group) {
 			route := g.Topic("a").Concurrency(most, by).OnFailure(router.Retry(3, time.Millisecond), router.Block)
-			if mode == "each" {
+			switch mode {
+			case "each":
 				route.Each(consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error { return one(m) }))
-			} else {
+			case "batch":
+				route.Batch(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
+					for _, m := range b.All() {
+						if err := one(m); err != nil {
+							return consumer.FailedAt(m, err)
+						}
+					}
+					return nil
+				}), 7, time.Millisecond)
+			case "batch respond":
+				route.Batch(responder.JSONBatch(func(_ context.Context, w *responder.Writer, b *consumer.TypedBatch[int]) error {
+					for _, m := range b.All() {
+						if err := one(m.Message); err != nil {
+							return consumer.FailedAt(m.Message, err)
+						}
+						if err := out.Send(w, m.Key, m.Payload); err != nil {
+							return err
+						}
+					}
+					return nil
+				}, out.Optional()), 7, time.Millisecond)
+			default:
 				route.Each(responder.JSON(func(_ context.Context, w *responder.Writer, m *consumer.Typed[int]) error {
 					if err := out.Send(w, m.Key, m.Payload); err != nil {
 						return err
@@ -137,7 +159,7 @@ func conformSideBySide(t *testing.T, by router.Ordering, mode string, manual, fa
 		}
 		g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(n))
 	}
-	if mode == "respond" {
+	if mode == "respond" || mode == "batch respond" {
 		c.expectOutputs(t, parts*n)
 	}
 	g.Expect(peak.Load()).To(BeNumerically("<=", most))

@@ -177,8 +177,8 @@ func (e *Engine) Skip(ctx context.Context, group, topic string, partition int32,
 	k := a.keys
 	a.mu.Unlock()
 	if k != nil {
-		if !k.skip(offset) {
-			return fail(ErrNotBlocking)
+		if err := k.giveUp(ctx, offset); err != nil {
+			return fail(err)
 		}
 		return nil
 	}

@@ -25,6 +25,9 @@ type failure struct {
 	// By key, where a failure is kept with its record: until when it waits, and why, if not for err.
 	until time.Time
 	why   error
+	// By key, of a batch that failed as a whole: its last offset.
+	whole bool
+	last  int64
 }
 
 // resolve decides about a failure: again, the end, or nothing because the partition is going. This is the only place that does.

@@ -44,6 +44,7 @@ type past struct {
 	tries  int      // attempts that it has had
 	copied int64    // bytes of its own
 	timer  *time.Timer
+	alone  bool // it failed in a batch, and is not to be in one
 }
 
 // was is a node's past, to be written.
@@ -95,6 +96,8 @@ type keys struct {
 	timer   *time.Timer // a filter holds the next record until it fires
 	held    bool
 	full    bool
+	waiting *time.Timer // for a batch to become full
+	waited  bool        // long enough
 
 	lanes   int // that have records of it
 	parked  int
@@ -140,7 +143,7 @@ func (k *keys) feed(want int) {
 
 // isFull reports whether as many records are open as may be, or as many holes as a commit can tell of.
 func (k *keys) isFull() bool {
-	full := k.open >= openWindow || k.holes >= max(mostHoles, 2*k.p.limit)
+	full := k.open >= k.p.most || k.holes >= max(mostHoles, 2*k.p.limit)
 	if full != k.full {
 		k.full = full
 		k.a.full.Store(full)
@@ -285,9 +288,6 @@ func (k *keys) forget() {
 		k.nodes[i].drop(k.a.r.budget)
 	}
 	k.reading.drop()
-	if k.timer != nil {
-		k.timer.Stop()
-	}
 	k.nodes, k.slots, k.ready, k.lots, k.reading, k.byOffset = nil, slots{}, ring{}, nil, nil, nil
 	k.first, k.last, k.open = none, none, 0
 }
@@ -348,6 +348,9 @@ func (k *keys) release(i int32) {
 	}
 	s := k.slots.find(n.hash)
 	s.head = n.behind
+	if k.nodes[s.head].state != nodeWaits { // in the same batch, and has its turn there
+		return
+	}
 	k.nodes[s.head].state = nodeReady
 	k.ready.push(s.head)
 }
@@ -438,7 +441,9 @@ func (k *keys) markOne(offset int64) bool {
 		return false
 	}
 	k.mark(offset)
-	k.p.enlist(k)
+	if k.full { // it may have waited for this
+		k.p.enlist(k)
+	}
 	return true
 }
 

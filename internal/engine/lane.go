@@ -20,8 +20,9 @@ type lane struct {
 	claims  []claim
 	place   atomic.Uint64 // the claim that comes next, and behind the last one
 	since   atomic.Int64  // when the record in progress began, within a tick; 0 while none is
-	calling int           // the claim in progress, -1 for none
+	calling int           // the claim in progress, -1 for none; in a batch the first stands for all
 	began   int64
+	whole   *failure // of a batch that failed as a whole
 
 	reaped   int // claims[:reaped] are noted; with the lock
 	reapedAt int64
@@ -150,6 +151,10 @@ func (l *lane) run() {
 	}
 	defer l.settle()
 	ctx, clock := a.ctx, l.p.e.clock
+	if l.p.batch {
+		l.runBatch(ctx)
+		return
+	}
 	seen := int64(-1)
 	for state := int32(stateFetching); a.state.Load() == state && a.paused.Load() == 0; {
 		i := l.advance()

@@ -12,6 +12,7 @@ import (
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/offsets"
+	"github.com/karafgo/karafgo/router"
 )
 
 // pool runs the handlers of a route side by side, whatever partitions their records are of: one at a time for each key, in the order of the
@@ -22,7 +23,9 @@ type pool struct {
 	limit int
 	key   consumer.KeyFunc // nil when there is no order at all
 	seed  maphash.Seed
-	chain consumer.BatchHandler // nil without middleware
+	batch bool                  // it hands over batches
+	chain consumer.BatchHandler // nil where single records go to a handler without middleware
+	most  int                   // records of a partition that may be open
 
 	mu     sync.Mutex
 	waking bool    // a timer looks for work again
@@ -34,8 +37,13 @@ type pool struct {
 }
 
 func newPool(e *Engine, rt *route) *pool {
-	p := &pool{e: e, route: rt, limit: rt.spec.Concurrency, key: rt.spec.Ordering.Key(), seed: maphash.MakeSeed()}
-	if rt.spec.Handler != nil && len(rt.mw) > 0 {
+	p := &pool{e: e, route: rt, limit: rt.spec.Concurrency, key: rt.spec.Ordering.Key(), seed: maphash.MakeSeed(), most: openWindow}
+	switch {
+	case rt.spec.Mode == router.ModeBatch:
+		p.batch = true
+		p.chain = consumer.Chain(rt.spec.BatchHandler, rt.mw...)
+		p.most = min(max(openWindow, 2*p.limit*rt.spec.BatchSize), 10*openWindow) // each may have one, and the next ones are there
+	case len(rt.mw) > 0:
 		p.chain = consumer.Chain(eachHandler{rt.spec.Handler}, rt.mw...)
 	}
 	e.clock.watch(p)
@@ -119,13 +127,21 @@ func (p *pool) enlist(k *keys) {
 	if k.listed || !k.started || k.closing || k.a.paused.Load() != 0 {
 		return
 	}
-	k.feed(1)
-	if k.ready.len() == 0 {
+	if !k.hasWork() {
 		return
 	}
 	k.listed = true
 	p.work = append(p.work, k)
 	p.staff()
+}
+
+// hasWork reports whether there is something to hand over.
+func (k *keys) hasWork() bool {
+	if k.p.batch {
+		return k.ripe()
+	}
+	k.feed(1)
+	return k.ready.len() > 0
 }
 
 // staff adds a lane where there is work for another: always while handlers take long, and else as many as there are processors. A lane that
@@ -162,29 +178,9 @@ func (p *pool) next(l *lane) bool {
 		if k.closing || k.a.paused.Load() != 0 {
 			continue
 		}
-		want := k.claim()
-		if probe {
-			want = 1
-		}
-		k.feed(2 * want)
-		n := min(want, k.ready.len())
-		if n == 0 {
+		if !l.take(k, probe) {
 			continue
 		}
-		l.k = k
-		l.make(n)
-		for j := range l.claims {
-			i := k.ready.pop()
-			nd := &k.nodes[i]
-			nd.state = nodeRuns
-			c := &l.claims[j]
-			c.node, c.rec, c.begun, c.skipped, c.err = i, nd.rec, false, false, nil
-			c.tries, c.fail = 0, nil
-			if nd.past != nil {
-				c.tries, c.fail = nd.past.tries, nd.past.fail
-			}
-		}
-		l.place.Store(uint64(n) << 32)
 		l.reaped, l.reapedAt = 0, p.e.clock.now.Load()
 		k.lanes++
 		if k.ready.len() > 0 || k.reading != nil || k.queued() {
@@ -195,6 +191,38 @@ func (p *pool) next(l *lane) bool {
 		return true
 	}
 	return false
+}
+
+// take claims records of an assignment, one to probe. It reports false when there are none.
+func (l *lane) take(k *keys, probe bool) bool {
+	if l.p.batch {
+		if !k.ripe() {
+			return false
+		}
+		want := l.p.route.spec.BatchSize
+		if probe {
+			want = 1
+		}
+		l.k = k
+		l.gather(want)
+		return true
+	}
+	want := k.claim()
+	if probe {
+		want = 1
+	}
+	k.feed(2 * want)
+	n := min(want, k.ready.len())
+	if n == 0 {
+		return false
+	}
+	l.k = k
+	l.make(n)
+	for j := range l.claims {
+		l.claims[j] = k.claimed(k.ready.pop())
+	}
+	l.place.Store(uint64(n) << 32)
+	return true
 }
 
 // make makes room for claims, and keeps none of those before.
@@ -255,7 +283,7 @@ func (p *pool) tick(now int64) {
 			continue
 		}
 		l.k.per = max(l.k.per, int64(tick)/8)
-		if len(l.claims) == 1 {
+		if p.batch || len(l.claims) == 1 {
 			continue // there is nothing to give to others
 		}
 		stolen := l.steal()
@@ -275,6 +303,10 @@ func (k *keys) giveBack(c claim) {
 	if k.closing {
 		return
 	}
+	if !k.leads(c.node) { // in a batch, behind one of its key
+		k.nodes[c.node].state = nodeWaits
+		return
+	}
 	k.nodes[c.node].state = nodeReady
 	k.ready.unshift(c.node)
 }
@@ -284,8 +316,10 @@ func (p *pool) close(k *keys) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k.closing = true
-	if k.timer != nil {
-		k.timer.Stop()
+	for _, t := range []*time.Timer{k.timer, k.waiting} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	k.settled()
 }

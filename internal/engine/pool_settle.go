@@ -17,19 +17,23 @@ import (
 func (l *lane) settle() {
 	p := recover()
 	if l.calling >= 0 {
-		c := &l.claims[l.calling]
-		c.err = &consumer.PanicError{Value: p, Stack: debug.Stack()}
-		c.elapsed = time.Duration(max(l.p.e.clock.read()-l.since.Load(), 0))
+		err := &consumer.PanicError{Value: p, Stack: debug.Stack()}
+		if l.p.batch {
+			l.returned(err)
+		} else {
+			c := &l.claims[l.calling]
+			c.err, c.elapsed = err, time.Duration(max(l.p.e.clock.read()-l.since.Load(), 0))
+		}
 		l.calling = -1
 	}
 	if l.timed != nil {
 		l.timed.disarm()
 	}
 	now := l.p.e.clock.read()
-	l.since.Store(0)
 	if l.p.route.responds {
 		l.settleOutputs()
 	}
+	l.since.Store(0)
 	l.complete(now)
 	l.began = now
 }
@@ -38,6 +42,12 @@ func (l *lane) settle() {
 func (l *lane) settleOutputs() {
 	started := time.Now()
 	sent, refused := l.out.settle()
+	if l.p.batch && len(refused) > 0 { // it is refused as a whole
+		no := lowest(refused)
+		l.refuse(&outputError{topic: no.topic, err: no.err})
+		l.emit(callbacks.ProduceFailed{Where: l.k.a.where(), Offset: l.claims[0].rec.Offset, Output: no.topic, Err: no.err})
+		return
+	}
 	for _, no := range refused {
 		for i := range l.claims {
 			c := &l.claims[i]
@@ -82,6 +92,7 @@ func (p *pool) reap(l *lane, end int, now int64) {
 	}
 	e := callbacks.Handled{
 		Where: k.a.where(), First: done[0].rec.Offset, Last: done[0].rec.Offset, Count: len(done), Elapsed: time.Duration(elapsed),
+		Batch: p.batch,
 	}
 	for i := range done {
 		c := &done[i]
@@ -124,10 +135,15 @@ func (l *lane) complete(now int64) {
 	l.p.reap(l, len(begun), now)
 	l.giveBack()
 	k.pace(len(begun), now-l.began)
-	if failed != nil {
+	if whole := l.whole; failed != nil || whole != nil {
+		l.whole = nil
 		l.p.enlist(k)
 		l.p.unlock()
-		l.resolve(failed)
+		if whole != nil {
+			l.resolveWhole(whole)
+		} else {
+			l.resolve(failed)
+		}
 		l.p.mu.Lock()
 	}
 	l.part()
@@ -152,7 +168,11 @@ func (k *keys) pace(n int, elapsed int64) {
 
 // giveBack makes what was claimed and not begun ready again.
 func (l *lane) giveBack() {
-	for _, c := range slices.Backward(l.steal()) {
+	left := l.steal()
+	if l.p.batch && l.whole == nil {
+		left = l.claims[len(l.begun()):]
+	}
+	for _, c := range slices.Backward(left) {
 		l.k.giveBack(c)
 	}
 }
@@ -244,10 +264,7 @@ const noAttempt = -1
 
 // again waits for the next attempt. Only this key waits.
 func (l *lane) again(c *claim, f *failure, steps router.Failure, v consumer.Verdict) {
-	delay := l.p.e.settings.Jitter(backoff(steps, c.tries))
-	if v.Kind == consumer.KindRetryAfter {
-		delay = v.After
-	}
+	delay := l.delay(steps, c.tries, v)
 	l.emit(callbacks.Retried{Where: l.k.a.where(), Offset: c.rec.Offset, Attempt: c.tries + 1, Delay: delay, Err: f.err})
 	l.park(c, f, c.tries, delay)
 }
@@ -343,30 +360,40 @@ func (k *keys) oldest() *RetryStatus {
 		if f.why != nil {
 			why = f.why
 		}
-		return &RetryStatus{Offset: n.offset, Last: n.offset, Attempt: n.past.tries, Blocked: f.blocked, Err: why, Next: f.until}
+		last := n.offset
+		if f.whole {
+			last = f.last
+		}
+		return &RetryStatus{Offset: n.offset, Last: last, Attempt: n.past.tries, Blocked: f.blocked, Err: why, Next: f.until}
 	}
 	return nil
 }
 
-// skip gives up a parked record for an operator.
-func (k *keys) skip(offset int64) bool {
+// skip gives up a parked record for an operator, and reports whether it is not done.
+func (k *keys) skip(offset int64) (open bool, err error) {
 	k.p.mu.Lock()
 	defer k.p.unlock()
 	if k.closing || k.ended {
-		return false
+		return false, ErrNotBlocking
 	}
 	for i := k.first; i != none; i = k.nodes[i].next {
 		n := &k.nodes[i]
-		if n.offset != offset || n.state != nodeParked {
+		switch {
+		case n.offset != offset:
 			continue
+		case n.past != nil && n.past.fail != nil && n.past.fail.whole: // nobody knows yet whether it is this one
+			k.narrow(n.past.fail)
+			return true, errNarrowed
+		case n.state != nodeParked:
+			return n.state != nodeHandled, ErrNotBlocking
 		}
 		k.p.tell(callbacks.Skipped{Where: k.a.where(), Offset: offset, Err: fmt.Errorf("%w: %w", errSkippedByOperator, n.past.fail.err)})
 		n.marked = true
 		k.finish(i)
 		k.p.enlist(k)
-		return true
+		return false, nil
 	}
-	return false
+	return false, ErrNotBlocking
 }
 
 // busy is for how long the oldest handler in progress has been running, and at which offset.

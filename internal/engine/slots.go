@@ -76,6 +76,9 @@ type ring struct {
 
 func (r *ring) len() int { return r.n }
 
+// at is the node that is popped after n others.
+func (r *ring) at(n int) int32 { return r.buf[(r.head+n)%len(r.buf)] }
+
 func (r *ring) grow() {
 	if r.n < len(r.buf) {
 		return

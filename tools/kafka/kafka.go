@@ -140,8 +140,8 @@ func (c *Cluster) Close() error {
 	return err
 }
 
-// Ports of brokers are below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): a broker listens seconds
-// after its port was chosen, and again after a restart.
+// Ports of brokers are below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): a broker listens
+// seconds after its port was chosen, and again after a restart.
 const (
 	firstPort = 15_000
 	lastPort  = 32_000
