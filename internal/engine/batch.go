@@ -39,10 +39,13 @@ func (w *worker) gather() bool {
 		clear(w.msgs[:cap(w.msgs)]) // do not keep the last batches alive while waiting: the last may be smaller than one before
 		select {
 		case <-w.a.wake:
+			if w.goesBack() {
+				return true
+			}
 		case <-timeout:
 			return true
 		case <-w.a.closing:
-			return false
+			return true
 		}
 	}
 }
@@ -125,6 +128,9 @@ func (w *worker) callBatch() {
 		w.msgs = msgs
 	}
 	w.batch.Reset(msgs)
+	if w.out != nil {
+		w.out.begin(w.recs[w.i])
+	}
 	w.calling = true
 	err := w.chain.HandleBatch(ctx, &w.batch)
 	w.calling = false

@@ -9,13 +9,19 @@ import (
 
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/offsets"
+	"github.com/karafgo/karafgo/responder"
 )
 
 // delivery is one attempt: what stands behind the messages of a run. All first attempts of an assignment share one.
 type delivery struct {
 	a       *assignment
-	out     *outbox
+	out     sender
 	attempt int
+}
+
+// sender produces outputs, and knows what waits for them.
+type sender interface {
+	send(d *delivery, rec, out *kgo.Record)
 }
 
 func (d *delivery) Attempt() int                 { return d.attempt }
@@ -41,8 +47,11 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 	if a.is(stateClosed) {
 		return offsets.ErrRevoked
 	}
+	if !a.route.responds {
+		return consumer.Permanent(responder.ErrUndeclared)
+	}
 	if !sync {
-		d.out.send(a, rec.Offset, out)
+		d.out.send(d, rec, out)
 		return nil
 	}
 	acked := make(chan error, 1)

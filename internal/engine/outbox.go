@@ -6,13 +6,10 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/karafgo/karafgo/internal/kafka"
 )
 
-// outbox counts the outputs of a run that are produced and not yet acknowledged. Handlers go on while they are
-// under way; the run's records
-// are done only when all are acknowledged.
+// outbox counts the outputs of a lane's claim that are produced and not yet acknowledged. Its records are done only when all are
+// acknowledged.
 type outbox struct {
 	mu      sync.Mutex
 	pending int
@@ -28,16 +25,13 @@ type refusal struct {
 	err    error
 }
 
-func (o *outbox) send(a *assignment, source int64, out *kgo.Record) {
+func (o *outbox) send(d *delivery, rec, out *kgo.Record) {
 	o.mu.Lock()
 	o.pending++
 	o.sent++
 	o.mu.Unlock()
+	a, source := d.a, rec.Offset
 	a.r.e.producer.Produce(a.ctx, a.source(source), out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
-}
-
-func (a *assignment) source(offset int64) kafka.Source {
-	return kafka.Source{Group: a.r.id, TopicPartition: a.tp, Offset: offset}
 }
 
 func (o *outbox) acked(source int64, topic string, err error) {

@@ -17,7 +17,7 @@ func (w *worker) run() {
 	w.skipped, w.err = 0, nil
 	w.delivered = w.first
 	if w.attempt > 0 {
-		w.delivered = &delivery{a: w.a, out: &w.out, attempt: w.attempt + 1}
+		w.delivered = &delivery{a: w.a, out: w.out, attempt: w.attempt + 1}
 	}
 	w.a.handling.Store(w.recs[w.i].Offset)
 	w.a.busySince.Store(max(now, 1))
@@ -132,8 +132,9 @@ func (w *worker) ticked(now int64) bool {
 		w.a.handling.Store(w.recs[w.i].Offset)
 	}
 	w.a.busySince.Store(now)
-	if !w.route.responds {
-		w.publish(false)
+	w.publish(false)
+	if w.out != nil && w.out.refused.Load() {
+		return true
 	}
 	return (w.route.limit.contended() || w.r.e.limit.contended()) && now-w.started >= int64(turn)
 }
@@ -203,8 +204,13 @@ func (w *worker) settle() {
 	} else {
 		w.report(w.i, now)
 	}
-	if w.route.responds {
-		w.settleOutputs()
+	if w.out != nil && (w.err != nil || w.a.tr != nil) { // what failed is decided about when nothing before it can be refused any more
+		switch {
+		case w.settled():
+			w.err = nil
+		case w.a.tr != nil:
+			w.a.tr.thaw(-1)
+		}
 	}
 	if w.a.tr != nil && w.i > 0 {
 		w.a.tr.handOver(w.recs[w.i-1].Offset)
@@ -228,32 +234,6 @@ func (w *worker) settle() {
 	}
 }
 
-// settleOutputs waits until the run's outputs are acknowledged. A refused one fails its record: what came after
-// it is delivered again.
-func (w *worker) settleOutputs() {
-	started := time.Now()
-	sent, all := w.out.settle()
-	takeBack := int64(-1)
-	if len(all) > 0 {
-		refused := lowest(all)
-		at := w.base // a batch is refused as a whole
-		if !w.batching() {
-			for at < w.i && w.recs[at].Offset < refused.offset {
-				at++
-			}
-		}
-		takeBack = w.recs[at].Offset
-		w.i = at
-		w.err = &outputError{topic: refused.topic, err: refused.err}
-		w.r.emit(callbacks.ProduceFailed{Where: w.a.where(), Offset: takeBack, Output: refused.topic, Err: refused.err})
-	} else if sent > 0 {
-		w.r.emit(callbacks.Produced{Where: w.a.where(), Count: sent, Elapsed: time.Since(started)})
-	}
-	if w.a.tr != nil {
-		w.a.tr.thaw(takeBack)
-	}
-}
-
 // publish makes recs[:i] count as done.
 func (w *worker) publish(end bool) {
 	if w.i == 0 {
@@ -264,13 +244,17 @@ func (w *worker) publish(end bool) {
 	if end {
 		n = max(w.i-w.base, 0)
 	}
-	if !w.a.finish(position{last.Offset + 1, last.LeaderEpoch}) {
+	publish := func(at position, _ int) bool { return w.a.finish(at) }
+	if w.out != nil {
+		publish = w.out.reach
+	}
+	if !publish(position{last.Offset + 1, last.LeaderEpoch}, n) {
 		if end && w.i > w.base {
 			w.r.emit(callbacks.Stale{Where: w.a.where(), First: w.recs[w.base].Offset, Last: last.Offset, Epoch: w.a.epoch, Err: w.err})
 		}
 		return
 	}
-	if n > 0 {
+	if n > 0 && w.out == nil {
 		w.r.committer.finished(n)
 	}
 }

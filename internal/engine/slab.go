@@ -18,7 +18,8 @@ type slab struct {
 	recs  []*kgo.Record
 	bytes int64
 	body  *body
-	reuse bool // its records go back to the client's pool
+	reuse bool    // its records go back to the client's pool
+	parts []*slab // that its records are of, if it was made of others: they go with it
 }
 
 // body is one fetch response. Uncompressed records point into it, so it lives as long as the last of them; it is charged to the
@@ -48,6 +49,10 @@ func (s *slab) release() {
 		s.body.budget.release(s.body.bytes)
 	}
 	s.body = nil
+	for _, part := range s.parts {
+		part.release()
+	}
+	s.parts = nil
 	if !s.reuse {
 		return
 	}

@@ -49,7 +49,8 @@ type worker struct {
 	alone   int // batch: deliver recs[i:alone] one by one
 	ahead   int // AtMostOnce: recs[:ahead] are committed
 
-	out   outbox
+	out   *pipeline // nil without outputs
+	trail trail
 	timed *attempts
 	gate  gate
 	gated bool // it has filters
@@ -69,7 +70,10 @@ type worker struct {
 
 func newWorker(a *assignment) *worker {
 	w := &worker{a: a, r: a.r, route: a.route, gated: len(a.route.filters) > 0}
-	w.first = &delivery{a: a, out: &w.out, attempt: 1}
+	if a.route.responds {
+		w.out = newPipeline(a)
+	}
+	w.first = &delivery{a: a, out: w.out, attempt: 1}
 	switch spec := &a.route.spec; spec.Mode {
 	case router.ModeBatch:
 		w.chain = consumer.Chain(spec.BatchHandler, a.route.mw...)
@@ -120,7 +124,14 @@ func (w *worker) loop() {
 
 // finish lets go of what the worker holds.
 func (w *worker) finish() {
+	if w.settled() {
+		w.resolve() // nothing but to tell of it
+	}
 	w.giveUpAhead()
+	for _, t := range w.trail {
+		t.release()
+	}
+	w.trail = nil
 	w.drop()
 	if w.rest != nil {
 		w.rest.release()
@@ -137,12 +148,18 @@ func (w *worker) step() bool {
 	switch {
 	case w.fail != nil: // also when it failed while draining: it is told
 		return w.resolve()
+	case w.out != nil && w.out.refused.Load():
+		w.takeBack()
+		return true
 	case !a.is(stateFetching):
 		if !w.goesOn() {
 			return false
 		}
 	case w.i == len(w.recs):
 		w.drop()
+		if len(w.trail) >= longestTrail {
+			return w.awaitOutputs()
+		}
 		if w.batching() {
 			return w.gather()
 		}
@@ -201,8 +218,8 @@ func (w *worker) load() bool {
 			w.recs, w.i = s.recs, 0
 			return true
 		}
-		if !w.sleep() {
-			return false
+		if !w.sleep() || w.goesBack() {
+			return true
 		}
 	}
 }
@@ -226,8 +243,9 @@ func (w *worker) take() *slab {
 	return s
 }
 
-// drop releases the window, all of which is done.
+// drop releases the window, all of which is handed over.
 func (w *worker) drop() {
+	w.leave()
 	for _, s := range w.held {
 		s.release()
 	}

@@ -1,0 +1,202 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+)
+
+var errRefused = errors.New("refused by the test")
+
+// acks stands between the engine and the broker: outputs arrive, and what the engine hears of it is up to the test.
+type acks struct {
+	*kafka.Cluster
+
+	mu     sync.Mutex
+	open   bool
+	held   []func()
+	refuse map[int64]bool // by offset of the source, once
+}
+
+func withAcks(h *acks) option {
+	return withConnector(func(k *kafka.Cluster) kafka.Connector {
+		h.Cluster = k
+		return h
+	})
+}
+
+func (h *acks) Producer() (kafka.Producer, error) {
+	p, err := h.Cluster.Producer()
+	return ackProducer{p, h}, err
+}
+
+type ackProducer struct {
+	kafka.Producer
+
+	h *acks
+}
+
+func (p ackProducer) Produce(ctx context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.h.mu.Lock()
+	refuse := p.h.refuse[from.Offset]
+	delete(p.h.refuse, from.Offset)
+	p.h.mu.Unlock()
+	p.Producer.Produce(ctx, from, r, func(r *kgo.Record, err error) {
+		if refuse {
+			err = errRefused
+		}
+		p.h.mu.Lock()
+		if !p.h.open {
+			p.h.held = append(p.h.held, func() { promise(r, err) })
+			p.h.mu.Unlock()
+			return
+		}
+		p.h.mu.Unlock()
+		promise(r, err)
+	})
+}
+
+// release answers what is held, and all that follows.
+func (h *acks) release() {
+	h.mu.Lock()
+	held := h.held
+	h.open, h.held = true, nil
+	h.mu.Unlock()
+	for _, answer := range held {
+		answer()
+	}
+}
+
+// feeding writes records one by one, each when the one before was handled: so that each is a fetch of its own.
+func (c *cluster) feeding(t *testing.T, j *journal, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		c.produce("a", 0, 1)
+		j.await(t, "record "+strconv.Itoa(i), func(j *journal) bool { return j.unique() == i+1 })
+	}
+}
+
+func TestF75_NextRecordsDoNotWaitForTheAnswers(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []bool{false, true} {
+		t.Run("batch "+strconv.FormatBool(batch), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.topic("a", 1)
+			c.topic("answers", 1)
+			h, j := &acks{}, newJournal()
+			p := c.run(t, answering(batch, false, j, func(*consumer.Message) error { return nil }), withAcks(h))
+			c.feeding(t, j, 0, 5)
+			g := NewWithT(t)
+			g.Expect(p.Status()[0].Position).To(BeZero(), "nothing is done")
+			h.release()
+			g.Eventually(func() int64 { return p.Status()[0].Position }, patience).Should(BeEquivalentTo(5))
+			p.stop()
+			g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(5))
+		})
+	}
+}
+
+func TestF73_RefusedOutputIsTakenBackFromWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []bool{false, true} {
+		t.Run("batch "+strconv.FormatBool(batch), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.topic("a", 1)
+			c.topic("answers", 1)
+			h, j := &acks{refuse: map[int64]bool{2: true}}, newJournal()
+			var attempts sync.Map
+			p := c.run(t, answering(batch, false, j, func(m *consumer.Message) error {
+				attempts.Store(m.Offset, m.Attempt())
+				return nil
+			}), withAcks(h))
+			c.feeding(t, j, 0, 5)
+			h.release()
+			g := NewWithT(t)
+			g.Eventually(func() int64 { return p.Status()[0].Position }, patience).Should(BeEquivalentTo(5))
+			p.stop()
+			g.Expect(j.offsets("a", 0)).To(Equal([]int64{0, 1, 2, 3, 4, 2, 3, 4}))
+			at, _ := attempts.Load(int64(2))
+			g.Expect(at).To(Equal(2), "the one that was refused is tried again")
+			at, _ = attempts.Load(int64(3))
+			g.Expect(at).To(Equal(1), "what came after it did not fail")
+			g.Expect(of[callbacks.Fetched](p.events)).To(HaveLen(5), "nothing is fetched again")
+			g.Expect(of[callbacks.ProduceFailed](p.events)).To(HaveExactElements(HaveField("Offset", BeEquivalentTo(2))))
+			failed := of[callbacks.Failed](p.events)
+			g.Expect(failed).To(HaveExactElements(And(HaveField("First", BeEquivalentTo(2)), HaveField("Err", MatchError(errRefused)))))
+			g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(5))
+		})
+	}
+}
+
+func TestF74_AnswersThatDoNotComeHoldUpTheirPartitionAtABound(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	h, j := &acks{}, newJournal()
+	p := c.run(t, answering(false, false, j, func(*consumer.Message) error { return nil }), withAcks(h))
+	c.feeding(t, j, 0, 8)
+	c.produce("a", 0, 1)
+	g := NewWithT(t)
+	g.Eventually(p.Status, patience).Should(ConsistOf(HaveField("Queued", 1)))
+	g.Expect(j.unique()).To(Equal(8), "as many fetches as may wait for their outputs")
+	g.Expect(p.Status()[0].Position).To(BeZero())
+	h.release()
+	j.awaitRecords(t, 9)
+	p.stop()
+	g.Expect(j.offsets("a", 0)).To(Equal(sequence(9)))
+	g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(9))
+}
+
+func TestF73_AFailureIsDecidedWhenNothingBeforeItIsUnderWay(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	h, j := &acks{refuse: map[int64]bool{1: true}}, newJournal()
+	var fails atomic.Int32
+	p := c.run(t, answering(false, false, j, func(m *consumer.Message) error {
+		if m.Offset == 3 && fails.Add(1) == 1 {
+			go h.release()
+			return errPoison
+		}
+		return nil
+	}), withAcks(h))
+	c.feeding(t, j, 0, 3)
+	c.produce("a", 0, 1)
+	j.await(t, "the last record", func(j *journal) bool { return j.unique() == 4 })
+	p.stop()
+	g := NewWithT(t)
+	g.Expect(j.offsets("a", 0)).To(Equal([]int64{0, 1, 2, 1, 2, 3}))
+	failed := of[callbacks.Failed](p.events)
+	g.Expect(failed).To(HaveExactElements(HaveField("Err", MatchError(errRefused))), "the one before goes first")
+	g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(4))
+}
+
+func TestF79_StopWaitsForTheAnswers(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	h, j := &acks{}, newJournal()
+	p := c.run(t, answering(false, false, j, func(*consumer.Message) error { return nil }), withAcks(h))
+	c.feeding(t, j, 0, 3)
+	go func() {
+		await[callbacks.Stopping](t, p.events, 1)
+		h.release()
+	}()
+	p.stop()
+	NewWithT(t).Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(3))
+}

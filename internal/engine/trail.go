@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+)
+
+// trail is the windows of a worker that were handed over and wait for their outputs, in their order. They are held to be handed over again.
+type trail []window
+
+type window struct {
+	recs  []*kgo.Record
+	slabs []*slab
+}
+
+// longestTrail is how many windows may wait for their outputs before the worker does.
+const longestTrail = 8
+
+// leave puts the window, all of which is handed over, behind the worker if its outputs are not acknowledged.
+func (w *worker) leave() {
+	if w.out == nil || len(w.recs) == 0 {
+		return
+	}
+	w.trim()
+	if from, waits := w.out.waitsFor(); !waits || from > w.recs[len(w.recs)-1].Offset {
+		return
+	}
+	w.trail = append(w.trail, window{recs: w.recs, slabs: w.held})
+	w.recs, w.held, w.own, w.borrowed = nil, nil, nil, false
+}
+
+// trim lets go of the windows whose outputs are acknowledged.
+func (w *worker) trim() {
+	from, waits := w.out.waitsFor()
+	n := 0
+	for n < len(w.trail) && (!waits || w.trail[n].recs[len(w.trail[n].recs)-1].Offset < from) {
+		w.trail[n].release()
+		n++
+	}
+	clear(w.trail[:n])
+	if w.trail = w.trail[n:]; len(w.trail) == 0 {
+		w.trail = nil
+	}
+}
+
+func (t *window) release() {
+	for _, s := range t.slabs {
+		s.release()
+	}
+}
+
+// awaitOutputs waits until few enough windows wait for their outputs.
+func (w *worker) awaitOutputs() bool {
+	w.out.watch(true)
+	defer w.out.watch(false)
+	for {
+		w.trim()
+		if len(w.trail) < longestTrail || w.out.refused.Load() {
+			return true
+		}
+		select {
+		case <-w.a.wake:
+		case <-w.a.closing:
+			return true
+		}
+	}
+}
+
+// goesBack lets go of what is acknowledged, and reports whether an output was refused.
+func (w *worker) goesBack() bool {
+	if w.out == nil {
+		return false
+	}
+	w.trim()
+	return w.out.refused.Load()
+}
+
+// settled waits for the outputs of what was handed over, before the worker goes on. It reports whether one was refused and is to be decided
+// about.
+func (w *worker) settled() bool {
+	if w.out == nil {
+		return false
+	}
+	w.out.settle()
+	if !w.out.refused.Load() {
+		return false
+	}
+	w.takeBack()
+	return true
+}
+
+// takeBack makes the first record whose output was refused fail, and hands over again what comes after it.
+func (w *worker) takeBack() {
+	w.out.settle()
+	refused := w.out.takeBack()
+	from := refused.from.Offset
+	again := &slab{}
+	keep := func(recs []*kgo.Record, slabs []*slab) {
+		for i, r := range recs {
+			if r.Offset >= from {
+				again.recs = append(again.recs, recs[i:]...)
+				break
+			}
+		}
+		again.parts = append(again.parts, slabs...)
+	}
+	for _, t := range w.trail {
+		keep(t.recs, t.slabs)
+	}
+	keep(w.recs, w.held)
+	w.trail, w.recs, w.held, w.own = nil, nil, nil, nil
+	n := len(again.recs)
+	if w.batching() {
+		n, _ = slices.BinarySearchFunc(again.recs, refused.source+1, func(r *kgo.Record, at int64) int { return cmp.Compare(r.Offset, at) })
+		if w.rest != nil {
+			keep(w.rest.recs[w.from:], []*slab{w.rest})
+		}
+	}
+	w.rest, w.from, w.borrowed = again, n, w.batching()
+	w.recs = again.recs[:n:n]
+	if n == len(again.recs) {
+		w.held, w.rest, w.from = append(w.held, again), nil, 0
+	}
+	w.gate.reset()
+	w.gate.passed = n
+	if !w.batching() {
+		w.gate.passed = 1
+	}
+	w.i, w.base, w.seg, w.alone = 0, 0, 0, 0
+	w.attempt = refused.attempt
+	w.fail = &failure{err: &outputError{topic: refused.topic, err: refused.refused}}
+	w.a.handed.Store(from)
+	w.a.current.Store(nil)
+	if w.a.tr != nil {
+		w.a.tr.thaw(from)
+	}
+	if context.Cause(w.a.ctx) == nil {
+		w.r.emit(callbacks.ProduceFailed{Where: w.a.where(), Offset: from, Output: refused.topic, Err: refused.refused})
+	}
+}
