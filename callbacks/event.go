@@ -113,7 +113,8 @@ type Failed struct {
 	Panic bool
 }
 
-// Retried says that a failed delivery is handed over again after Delay.
+// Retried says that a delivery that failed or was postponed is handed over again after Delay, as the attempt that Attempt says: postponed,
+// it is the same once more.
 type Retried struct {
 	Where
 

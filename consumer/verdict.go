@@ -17,12 +17,14 @@ const (
 	KindSkip
 	// KindRetryAfter is KindRetry with its own delay.
 	KindRetryAfter
+	// KindPostpone hands the record over again after a delay, as if it had not been handed over.
+	KindPostpone
 )
 
 // Verdict is what a handler's error says about the record that failed.
 type Verdict struct {
 	Kind Kind
-	// After is the delay of KindRetryAfter.
+	// After is the delay of KindRetryAfter and KindPostpone.
 	After time.Duration
 	// At is the message of a batch that failed; nil means the whole batch.
 	At *Message
@@ -58,6 +60,12 @@ func Skip(err error) error { return withKind(KindSkip, 0, err) }
 // RetryAfter asks for the next attempt after d, instead of the back-off of OnFailure. The attempt counts.
 // RetryAfter(d, nil) is nil.
 func RetryAfter(d time.Duration, err error) error { return withKind(KindRetryAfter, max(d, 0), err) }
+
+// Postpone hands the record over again after d, as if it had not been: the attempt does not count, so that no number of them leads to the
+// end of OnFailure, and it is told as Retried and not as Failed. It is for what says nothing about the record, such as a service that is
+// known to be down. Its partition or key waits meanwhile, without a place among the handlers that run at once, and for ever if it is always
+// postponed. Postpone(d, nil) is nil.
+func Postpone(d time.Duration, err error) error { return withKind(KindPostpone, max(d, 0), err) }
 
 func withKind(k Kind, after time.Duration, err error) error {
 	if err == nil {

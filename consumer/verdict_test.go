@@ -29,6 +29,8 @@ var _ = Describe("VerdictOf", func() {
 		Entry("permanent in skip", consumer.Skip(consumer.Permanent(errBoom)), consumer.Verdict{Kind: consumer.KindSkip}),
 		Entry("with a wrap between", consumer.RetryAfter(time.Minute, fmt.Errorf("x: %w", consumer.Skip(errBoom))),
 			consumer.Verdict{Kind: consumer.KindRetryAfter, After: time.Minute}),
+		Entry("postponed at a position", consumer.Postpone(time.Minute, consumer.FailedAt(&m, consumer.Permanent(errBoom))),
+			consumer.Verdict{Kind: consumer.KindPostpone, After: time.Minute, At: &m}),
 		Entry("position in permanent", consumer.Permanent(consumer.FailedAt(&m, errBoom)), consumer.Verdict{Kind: consumer.KindPermanent, At: &m}),
 		Entry("position in position", consumer.FailedAt(&m, consumer.FailedAt(&other, errBoom)), consumer.Verdict{At: &m}),
 		Entry("a panic with a verdict", &consumer.PanicError{Value: consumer.Permanent(errBoom)}, permanent),
@@ -52,7 +54,7 @@ var _ = Describe("VerdictOf", func() {
 	)
 
 	It("keeps text and cause of what a verdict wraps", func() {
-		for _, err := range []error{consumer.Permanent(errBoom), consumer.Skip(errBoom), consumer.RetryAfter(1, errBoom)} {
+		for _, err := range []error{consumer.Permanent(errBoom), consumer.Skip(errBoom), consumer.RetryAfter(1, errBoom), consumer.Postpone(1, errBoom)} {
 			Expect(err).To(MatchError("boom"))
 			Expect(err).To(MatchError(errBoom))
 		}

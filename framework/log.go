@@ -101,7 +101,7 @@ func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) {
 		l.write(zap.WarnLevel, "handler failed", e.Where, fields...)
 	case callbacks.Retried:
 		l.write(zap.DebugLevel, "retrying", e.Where,
-			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Duration("delay", e.Delay))
+			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Duration("delay", e.Delay), zap.Error(e.Err))
 	case callbacks.Blocked:
 		l.write(zap.ErrorLevel, "partition blocked by a record", e.Where,
 			zap.Int64("offset", e.Offset), zap.Int("attempt", e.Attempt), zap.Error(e.Err))

@@ -48,13 +48,16 @@ func (w *worker) resolve() bool {
 		w.r.emit(callbacks.Stale{Where: a.where(), First: rec.Offset, Last: last.Offset, Epoch: a.epoch, Err: f.err})
 		return false
 	}
-	var panicked *consumer.PanicError
-	w.r.emit(callbacks.Failed{
-		Where: a.where(), First: rec.Offset, Last: last.Offset, Attempt: w.attempt,
-		Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
-	})
-	if w.route.once {
-		return w.giveUpOn(f)
+	v, steps, over := w.route.judge(f.err, w.attempt)
+	if v.Kind != consumer.KindPostpone {
+		var panicked *consumer.PanicError
+		w.r.emit(callbacks.Failed{
+			Where: a.where(), First: rec.Offset, Last: last.Offset, Attempt: w.attempt,
+			Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
+		})
+		if w.route.once {
+			return w.giveUpOn(f)
+		}
 	}
 	if !a.is(stateFetching) {
 		return false // failed while draining: it stays unmarked, the next owner gets it
@@ -64,7 +67,6 @@ func (w *worker) resolve() bool {
 		return true
 	}
 
-	v, steps, over := w.route.judge(f.err, w.attempt)
 	if v.Kind == consumer.KindRetry || v.Kind == consumer.KindRetryAfter {
 		if until := w.route.breaker.failed(); !until.IsZero() { // it is not the record's fault: the attempt does not count
 			w.fail = nil
@@ -73,6 +75,9 @@ func (w *worker) resolve() bool {
 		}
 	}
 	switch {
+	case v.Kind == consumer.KindPostpone:
+		w.attempt--
+		return w.again(steps, f, v, last.Offset)
 	case v.Kind == consumer.KindSkip:
 		if whole {
 			w.passAll(f.err)
@@ -97,7 +102,7 @@ func (p *route) judge(err error, attempt int) (v consumer.Verdict, steps router.
 	if steps.End == router.Block && steps.Retries == 0 && len(steps.Later) == 0 { // for ever: there is nothing to be over but patience
 		over = attempt >= blockedFrom
 	}
-	return v, steps, over || v.Kind == consumer.KindPermanent
+	return v, steps, (over || v.Kind == consumer.KindPermanent) && v.Kind != consumer.KindPostpone
 }
 
 // narrow delivers what is left of a batch one by one.
@@ -133,7 +138,7 @@ func (w *worker) atEnd(steps router.Failure, f *failure, v consumer.Verdict) boo
 // again waits for the next attempt. The slot is free meanwhile; only this partition waits.
 func (w *worker) again(steps router.Failure, f *failure, v consumer.Verdict, last int64) bool {
 	delay := w.r.e.settings.Jitter(backoff(steps, w.attempt))
-	if v.Kind == consumer.KindRetryAfter {
+	if v.Kind == consumer.KindRetryAfter || v.Kind == consumer.KindPostpone {
 		delay = v.After
 	}
 	rec := w.recs[w.i]

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 )
 
@@ -205,4 +207,24 @@ func (l *lane) call(ctx context.Context, k *keys, c *claim) error {
 	err := l.p.chain.HandleBatch(ctx, &l.batch)
 	c.skipped = err == nil && len(l.batch.Skipped()) > 0
 	return err
+}
+
+// tellFailed tells of an attempt that failed. One that was postponed has not.
+func (l *lane) tellFailed(f *failure, first, last int64, attempt int) {
+	if consumer.VerdictOf(f.err).Kind == consumer.KindPostpone {
+		return
+	}
+	var panicked *consumer.PanicError
+	l.emit(callbacks.Failed{
+		Where: l.k.a.where(), First: first, Last: last, Attempt: attempt,
+		Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
+	})
+}
+
+// handling is the offset of the record in progress. It is called with the lock held.
+func (l *lane) handling() int64 {
+	if at := int(uint32(l.place.Load())) - 1; at >= 0 && at < len(l.claims) {
+		return l.claims[at].rec.Offset
+	}
+	return 0
 }

@@ -170,10 +170,7 @@ func (l *lane) resolveWhole(f *failure) {
 		return
 	}
 	tries := l.claims[0].tries + 1
-	var panicked *consumer.PanicError
-	l.emit(callbacks.Failed{
-		Where: a.where(), First: first, Last: f.last, Attempt: tries, Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
-	})
+	l.tellFailed(f, first, f.last, tries)
 	if !a.is(stateFetching) {
 		return // failed while draining: the next owner gets it
 	}
@@ -183,6 +180,9 @@ func (l *lane) resolveWhole(f *failure) {
 			l.parkAll(f, tries-1, time.Until(until))
 			return
 		}
+	}
+	if v.Kind == consumer.KindPostpone {
+		tries--
 	}
 	switch {
 	case v.Kind == consumer.KindSkip:
@@ -206,7 +206,7 @@ func (l *lane) resolveWhole(f *failure) {
 
 // delay is how long to wait for the next attempt.
 func (l *lane) delay(steps router.Failure, tries int, v consumer.Verdict) time.Duration {
-	if v.Kind == consumer.KindRetryAfter {
+	if v.Kind == consumer.KindRetryAfter || v.Kind == consumer.KindPostpone {
 		return v.After
 	}
 	return l.p.e.settings.Jitter(backoff(steps, tries))

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -197,11 +196,7 @@ func (l *lane) resolve(c *claim) {
 			return
 		}
 		c.tries++
-		var panicked *consumer.PanicError
-		l.emit(callbacks.Failed{
-			Where: a.where(), First: rec.Offset, Last: rec.Offset, Attempt: c.tries,
-			Err: f.err, Elapsed: f.elapsed, Panic: errors.As(f.err, &panicked),
-		})
+		l.tellFailed(f, rec.Offset, rec.Offset, c.tries)
 	}
 	if !a.is(stateFetching) {
 		return // failed while draining: the next owner gets it
@@ -220,6 +215,9 @@ func (l *lane) resolve(c *claim) {
 			l.park(c, f, c.tries-1, time.Until(until))
 			return
 		}
+	}
+	if v.Kind == consumer.KindPostpone {
+		c.tries--
 	}
 	switch {
 	case v.Kind == consumer.KindSkip:
@@ -407,12 +405,4 @@ func (k *keys) busy() (since time.Duration, offset int64) {
 		}
 	}
 	return since, offset
-}
-
-// handling is the offset of the record in progress. It is called with the lock held.
-func (l *lane) handling() int64 {
-	if at := int(uint32(l.place.Load())) - 1; at >= 0 && at < len(l.claims) {
-		return l.claims[at].rec.Offset
-	}
-	return 0
 }
