@@ -1,4 +1,4 @@
-// Package middleware holds middleware that most programs want: [Log], [Trace], [Dedupe] and [RateLimit].
+// Package middleware holds middleware that most programs want: [Log], [Trace], [Dedupe], [RateLimit] and [CircuitBreak].
 //
 //	framework.Use(middleware.Log())
 package middleware

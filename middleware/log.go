@@ -28,8 +28,8 @@ func Levels(success, failure slog.Level) LogOption {
 }
 
 // Log writes a line per delivery: topic, partition, offsets and attempt, the duration of one that succeeded and the error of one that
-// failed, never keys or payloads. A handler that was interrupted by a revoke or a stop has not failed: its line has the level of
-// success. A level that is switched off costs two nanoseconds.
+// failed, never keys or payloads. A handler that was interrupted by a revoke or a stop has not failed, nor has one that was postponed: its
+// line has the level of success. A level that is switched off costs two nanoseconds.
 func Log(opts ...LogOption) consumer.Middleware {
 	o := logOptions{success: slog.LevelDebug, failure: slog.LevelWarn}
 	for _, opt := range opts {
@@ -56,6 +56,8 @@ func Log(opts ...LogOption) consumer.Middleware {
 			case err == nil:
 			case errors.Is(context.Cause(ctx), offsets.ErrRevoked), errors.Is(context.Cause(ctx), offsets.ErrStopping):
 				logger.LogAttrs(ctx, o.success, "handler interrupted", append(attrs(b), slog.Any("error", context.Cause(ctx)))...)
+			case consumer.VerdictOf(err).Kind == consumer.KindPostpone:
+				logger.LogAttrs(ctx, o.success, "delivery postponed", append(attrs(b), slog.Any("error", err))...)
 			default:
 				logger.LogAttrs(ctx, o.failure, "handler failed", append(attrs(b), slog.Any("error", err))...)
 			}

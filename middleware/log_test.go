@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -56,6 +57,12 @@ var _ = Describe("Log", func() {
 		ctx, cancel = context.WithCancelCause(context.Background())
 		cancel(context.DeadlineExceeded)
 		Expect(run(ctx, slog.LevelInfo, context.Canceled)).To(ContainSubstring("handler failed"))
+	})
+
+	It("does not call a postponed delivery failed", func() {
+		err := consumer.Postpone(time.Second, errors.New("boom"))
+		Expect(run(context.Background(), slog.LevelInfo, err)).To(BeEmpty())
+		Expect(run(context.Background(), slog.LevelDebug, err)).To(ContainSubstring(`msg="delivery postponed" topic=orders partition=2 offset=7 attempt=1 error=boom`))
 	})
 
 	It("hands on without a line when both levels are off", func() {

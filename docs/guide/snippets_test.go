@@ -24,18 +24,24 @@ const around = `package main
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/framework"
+	"github.com/karafgo/karafgo/middleware"
 	"github.com/karafgo/karafgo/router"
 )
 
 var (
+	_ gobreaker.Settings
+	_ = slog.Warn
+	_ = middleware.Log
 	_ context.Context
 	_ oauth.Auth
 	_ *kgo.Record
