@@ -2,11 +2,15 @@ package consumer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
 // Codec turns payloads into bytes and back. Codecs are safe for concurrent use. Decode must not keep data: it belongs to the
 // record.
+//
+// An error is permanent, because neither the bytes nor the value will change, unless it wraps [ErrTemporary]. A codec has no context, so
+// one that asks a service bounds the time that it takes.
 type Codec interface {
 	// Name is used in errors and logs: "json".
 	Name() string
@@ -15,6 +19,11 @@ type Codec interface {
 	// Decode fills v, a pointer, from data.
 	Decode(data []byte, v any) error
 }
+
+// ErrTemporary is wrapped by the errors of a codec that says nothing about the payload: the service that it needs does not answer, and
+// the same bytes or the same value may pass later. Such a failure is no [DecodeError], is not permanent, and is retried as the route's
+// OnFailure draws.
+var ErrTemporary = errors.New("temporary failure of the codec")
 
 // The codecs at hand.
 var (

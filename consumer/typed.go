@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 )
 
@@ -92,18 +94,41 @@ func DecodedBatch[T any](codec Codec, fn func(ctx context.Context, b *TypedBatch
 	})
 }
 
-// Decode decodes the value of m into v, a pointer. A tombstone leaves v as it is. Its error is permanent and wraps a *DecodeError.
+// Decode decodes the value of m into v, a pointer. A tombstone leaves v as it is. Its error is permanent and wraps a *DecodeError, or it
+// wraps [ErrTemporary].
 func Decode(codec Codec, m *Message, v any) error {
-	if m.Value == nil {
+	return decode(codec, m, partValue, m.Value, v)
+}
+
+// DecodeKey decodes the key of m into v, a pointer. A null key leaves v as it is. Errors are those of [Decode].
+func DecodeKey(codec Codec, m *Message, v any) error {
+	return decode(codec, m, "key", m.Key, v)
+}
+
+// DecodeHeader decodes the last header with that name into v, a pointer, and tells whether there is one. A header that is missing or
+// null leaves v as it is. Errors are those of [Decode].
+func DecodeHeader(codec Codec, m *Message, name string, v any) (bool, error) {
+	data, ok := m.Header(name)
+	return ok, decode(codec, m, fmt.Sprintf("header %q", name), data, v)
+}
+
+func decode(codec Codec, m *Message, part string, data []byte, v any) error {
+	if data == nil {
 		return nil
 	}
-	if err := codec.Decode(m.Value, v); err != nil {
-		return Permanent(&DecodeError{
-			Topic: m.Topic, Partition: m.Record.Partition, Offset: m.Offset,
-			Codec: codec.Name(), Err: err,
-		})
+	err := codec.Decode(data, v)
+	if err == nil {
+		return nil
 	}
-	return nil
+	bad := &DecodeError{
+		Topic: m.Topic, Partition: m.Record.Partition, Offset: m.Offset,
+		Part: part, Codec: codec.Name(), Err: err,
+	}
+	if errors.Is(err, ErrTemporary) {
+		// Not a DecodeError: steps drawn for payloads that do not decode must not take a record that may well decode.
+		return fmt.Errorf("%s: %w", bad.what(), err)
+	}
+	return Permanent(bad)
 }
 
 // DecodeBatch decodes messages up to the first that does not decode. Its error is nil, or fails that message by position.

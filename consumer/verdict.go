@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -164,13 +165,19 @@ type DecodeError struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Codec     string
-	Err       error
+	// Part is what did not decode: "value", "key" or `header "name"`. Empty means the value.
+	Part  string
+	Codec string
+	Err   error
 }
 
-// Error names the record and the codec. Of the payload it holds only what the codec quotes: encoding/json a character or a number.
-func (e *DecodeError) Error() string {
-	return fmt.Sprintf("decode %s value of %s/%d@%d: %v", e.Codec, e.Topic, e.Partition, e.Offset, e.Err)
+const partValue = "value"
+
+// Error names the record, the part and the codec. Of the payload it holds only what the codec quotes: encoding/json a character or a number.
+func (e *DecodeError) Error() string { return fmt.Sprintf("%s: %v", e.what(), e.Err) }
+
+func (e *DecodeError) what() string {
+	return fmt.Sprintf("decode %s %s of %s/%d@%d", e.Codec, cmp.Or(e.Part, partValue), e.Topic, e.Partition, e.Offset)
 }
 
 // Unwrap returns the codec's error.

@@ -39,13 +39,14 @@ func (t Topic[T]) Required() consumer.Output {
 // left even if the handler fails afterwards.
 func (t Topic[T]) Sync() consumer.Output { return consumer.Output{Topic: t.name, Sync: true} }
 
-// Option adds to a record that is sent.
-type Option func(*kgo.Record)
+// Option adds to a record that is sent. Its error is what Send returns; nothing is written then.
+type Option func(*kgo.Record) error
 
 // Header adds a header.
 func Header(name string, value []byte) Option {
-	return func(r *kgo.Record) {
+	return func(r *kgo.Record) error {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: value})
+		return nil
 	}
 }
 
@@ -55,11 +56,12 @@ const anyPartition = -1
 // Send writes one record. The key decides the partition, as Java's default partitioner does; a nil key goes to any. On a Sync output it
 // returns when the broker acknowledged, else at once: the record leaves when the handler has returned nil.
 //
-// It fails permanently with ErrUndeclared when the responder does not declare the topic, and when the value does not encode.
+// It fails permanently with ErrUndeclared when the responder does not declare the topic, and when the value does not encode. When the codec
+// could not encode it now (consumer.ErrTemporary), it fails retryably.
 func (t Topic[T]) Send(w *Writer, key []byte, value T, opts ...Option) error {
 	data, err := t.codec.Encode(value)
 	if err != nil {
-		return consumer.Permanent(fmt.Errorf("encode %s value for topic %q: %w", t.codec.Name(), t.name, err))
+		return encodeError(t.codec, "value", t.name, err)
 	}
 	return w.write(&kgo.Record{Topic: t.name, Partition: anyPartition, Key: key, Value: data}, opts)
 }
@@ -84,7 +86,9 @@ func (w *Writer) write(out *kgo.Record, opts []Option) error {
 		return fmt.Errorf("write to topic %q: %w", out.Topic, ErrWriterClosed)
 	}
 	for _, o := range opts {
-		o(out)
+		if err := o(out); err != nil {
+			return err
+		}
 	}
 	for i, o := range w.outputs {
 		if o.Topic != out.Topic {
