@@ -17,8 +17,10 @@ var keyed = responder.NewKeyedTopic[int, string]("prices", consumer.JSONCodec, c
 // awayCodec is a codec whose service does not answer.
 type awayCodec struct{ consumer.Codec }
 
-func (awayCodec) Name() string               { return "away" }
-func (awayCodec) Encode(any) ([]byte, error) { return nil, fmt.Errorf("%w: %w", consumer.ErrTemporary, errBoom) }
+func (awayCodec) Name() string { return "away" }
+func (awayCodec) Encode(any) ([]byte, error) {
+	return nil, fmt.Errorf("%w: %w", consumer.ErrTemporary, errBoom)
+}
 
 var _ = Describe("A topic with typed keys", func() {
 	It("encodes key, value and headers, each with its codec", func() {
