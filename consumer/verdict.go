@@ -173,7 +173,8 @@ type DecodeError struct {
 
 const partValue = "value"
 
-// Error names the record, the part and the codec. Of the payload it holds only what the codec quotes: encoding/json a character or a number.
+// Error names the record, the part and the codec. Of the payload it holds only what the codec quotes: encoding/json a character or a
+// number.
 func (e *DecodeError) Error() string { return fmt.Sprintf("%s: %v", e.what(), e.Err) }
 
 func (e *DecodeError) what() string {

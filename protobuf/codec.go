@@ -20,9 +20,9 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 )
 
-// Codec is the Protobuf wire format. It takes *M and **M, where *M is a generated message. Equal messages have equal bytes within one build of
-// a program; Protobuf promises no more (https://protobuf.dev/programming-guides/serialization-not-canonical/), so take care with messages as
-// keys.
+// Codec is the Protobuf wire format. It takes *M and **M, where *M is a generated message. Equal messages have equal bytes within one build
+// of a program. Protobuf promises no more (https://protobuf.dev/programming-guides/serialization-not-canonical/), so take care with
+// messages as keys.
 var Codec consumer.Codec = codec{} //nolint:gochecknoglobals // stateless
 
 type codec struct{}
@@ -51,7 +51,7 @@ func (codec) Decode(data []byte, v any) error {
 		return fmt.Errorf("protobuf codec wants a pointer to a proto.Message, got %T", v)
 	}
 	fresh := reflect.New(target.Type().Elem().Elem())
-	if m, ok = fresh.Interface().(proto.Message); !ok {
+	if m, ok = reflect.TypeAssert[proto.Message](fresh); !ok {
 		return fmt.Errorf("protobuf codec wants a pointer to a proto.Message, got %T", v)
 	}
 	if err := proto.Unmarshal(data, m); err != nil {

@@ -11,7 +11,8 @@ import (
 // are named by its avro tags, as in `avro:"id"`; a record may be a map[string]any, too. How Avro's types meet those of Go stands in
 // https://pkg.go.dev/github.com/twmb/avro#Schema.Decode.
 //
-// It fails when the schema is not valid. Payloads whose schema cannot be resolved to this one fail permanently, and the error names the field.
+// It fails when the schema is not valid. Payloads whose schema cannot be resolved to this one fail permanently, and the error names the
+// field.
 func (r *Registry) Avro(subject, text string, opts ...CodecOption) (*Codec, error) {
 	parsed, err := avro.Parse(text)
 	if err != nil {

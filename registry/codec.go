@@ -59,16 +59,16 @@ const (
 	fromLatest
 )
 
-// CodecOption says where the schema that values are written with comes from. By default it is looked up: the subject must have the schema that
-// the codec was made with. The last option counts.
+// CodecOption says where the schema that values are written with comes from. By default it is looked up: the subject must have the schema
+// that the codec was made with. The last option counts.
 type CodecOption func(*Codec)
 
-// Register registers the schema that the codec was made with where the subject does not have it, when the first value is written. The registry
-// refuses one that is not compatible; what is to be written fails retryably then.
+// Register registers the schema that the codec was made with where the subject does not have it, when the first value is written. The
+// registry refuses one that is not compatible; what is to be written fails retryably then.
 func Register() CodecOption { return func(c *Codec) { c.from = fromRegister } }
 
-// Latest writes with the subject's latest version, as it is when the first value is written, whatever schema the codec was made with. A value
-// that does not fit it fails permanently.
+// Latest writes with the subject's latest version, as it is when the first value is written, whatever schema the codec was made with. A
+// value that does not fit it fails permanently.
 func Latest() CodecOption { return func(c *Codec) { c.from = fromLatest } }
 
 func (r *Registry) codec(subject string, f format, opts []CodecOption) *Codec {
@@ -82,8 +82,8 @@ func (r *Registry) codec(subject string, f format, opts []CodecOption) *Codec {
 // Name implements consumer.Codec: "avro", "protobuf" or "json".
 func (c *Codec) Name() string { return c.format.name() }
 
-// ID returns the id of the schema that values are written with. The first call asks the registry, and so does the first Encode: call ID where the
-// program starts, to learn there and not at the first record that a schema is not registered. It wraps ErrNotRegistered, or
+// ID returns the id of the schema that values are written with. The first call asks the registry, and so does the first Encode: call ID
+// where the program starts, to learn there and not at the first record that a schema is not registered. It wraps ErrNotRegistered, or
 // consumer.ErrTemporary alone when the registry does not answer.
 func (c *Codec) ID() (int, error) {
 	w, err := c.writing()
@@ -137,7 +137,7 @@ func wireError(data []byte) error {
 
 func (c *Codec) reading(id int) (*reader, error) {
 	if r, ok := c.readers.Load(id); ok {
-		return r.(*reader), nil
+		return r.(*reader), nil //nolint:forcetypeassert // nothing else is stored
 	}
 	s, err := c.registry.byID(id)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *Codec) reading(id int) (*reader, error) {
 	}
 	decode, err := c.format.decoder(s)
 	r, _ := c.readers.LoadOrStore(id, &reader{decode, err})
-	return r.(*reader), nil
+	return r.(*reader), nil //nolint:forcetypeassert // as above
 }
 
 func (c *Codec) writing() (*writer, error) {
@@ -173,7 +173,7 @@ func (c *Codec) writing() (*writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subject %q: %w", c.subject, err)
 	}
-	return v.(*writer), nil
+	return v.(*writer), nil //nolint:forcetypeassert // the function above returns nothing else
 }
 
 // find returns the schema that values are written with, and its id.

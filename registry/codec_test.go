@@ -124,7 +124,7 @@ var _ = Describe("Reading Avro", func() {
 
 	It("needs a schema that is valid", func() {
 		_, schemas := serve()
-		_, err := schemas.Avro("orders-value", `{"type":"recrod"}`)
+		_, err := schemas.Avro("orders-value", `{"type":"order"}`)
 		Expect(err).To(MatchError(HavePrefix(`parse avro schema for subject "orders-value": `)))
 		_, err = schemas.JSON("orders-value", `{`)
 		Expect(err).To(MatchError(`parse json schema for subject "orders-value": not valid JSON`))
@@ -388,17 +388,17 @@ var _ = Describe("A registry", func() {
 func importing() (proto.Message, string) {
 	const path = "shop/price.proto"
 	price, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String(path), Package: proto.String("shop"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Price")}},
+		Name: new(path), Package: new("shop"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Price")}},
 	}, protoregistry.GlobalFiles)
 	Expect(err).NotTo(HaveOccurred())
 	files := &protoregistry.Files{}
 	Expect(files.RegisterFile(price)).To(Succeed())
 	Expect(files.RegisterFile(durationpb.File_google_protobuf_duration_proto)).To(Succeed())
 	order, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("shop/order.proto"), Package: proto.String("shop"), Syntax: proto.String("proto3"),
+		Name: new("shop/order.proto"), Package: new("shop"), Syntax: new("proto3"),
 		Dependency:  []string{path, "google/protobuf/duration.proto"},
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Order")}},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Order")}},
 	}, files)
 	Expect(err).NotTo(HaveOccurred())
 	return dynamicpb.NewMessage(order.Messages().Get(0)), path

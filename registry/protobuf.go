@@ -29,7 +29,8 @@ import (
 // It fails when prototype is nil.
 func (r *Registry) Protobuf(subject string, prototype proto.Message, opts ...CodecOption) (*Codec, error) {
 	if prototype == nil {
-		return nil, fmt.Errorf("protobuf codec for subject %q: no prototype; give a typed nil pointer, as in (*orderspb.Order)(nil)", subject)
+		return nil, fmt.Errorf("protobuf codec for subject %q: no prototype; "+
+			"give a typed nil pointer, as in (*orderspb.Order)(nil)", subject)
 	}
 	return r.codec(subject, protobufFormat{prototype.ProtoReflect().Descriptor()}, opts), nil
 }
@@ -116,7 +117,7 @@ func (f protobufFormat) decoder(s *schema) (decoder, error) {
 		}
 		m, ok := v.(proto.Message)
 		if !ok {
-			m, _ = reflect.ValueOf(v).Elem().Interface().(proto.Message) // the codec has checked that it is one
+			m, _ = reflect.TypeAssert[proto.Message](reflect.ValueOf(v).Elem()) // the codec has checked that it is one
 		}
 		return f.check(m)
 	}, nil
@@ -130,8 +131,8 @@ func (f protobufFormat) check(m proto.Message) error {
 	return nil
 }
 
-// find returns the file that s describes, and where the codec's message is in it. Files differ in their order between versions, so positions
-// are those of the writer's file.
+// find returns the file that s describes, and where the codec's message is in it. Files differ in their order between versions, so
+// positions are those of the writer's file.
 func (f protobufFormat) find(s *schema) (*descriptorpb.FileDescriptorProto, []int, error) {
 	if err := checkType(s, sr.TypeProtobuf); err != nil {
 		return nil, nil, err

@@ -19,12 +19,13 @@ var (
 	// ErrWireFormat: the bytes do not begin as the schema registry's wire format does. Whoever wrote them used no registry: read them with
 	// another codec.
 	ErrWireFormat = errors.New("not in the schema registry's wire format")
-	// ErrUnknownID: the registry answers that it has no schema with the id that the record names. It was written with another registry, or the
-	// schema was deleted for good.
+	// ErrUnknownID: the registry answers that it has no schema with the id that the record names. It was written with another registry, or
+	// the schema was deleted for good.
 	ErrUnknownID = errors.New("the registry has no schema with this id")
 	// ErrNotRegistered: the subject does not have the schema that a value is to be written with. Register it there, or make the codec with
 	// Register or Latest. The failure is temporary: it is about the registry, not about the record.
-	ErrNotRegistered = errors.New("the subject does not have this schema: register it, or make the codec with registry.Register or registry.Latest")
+	ErrNotRegistered = errors.New("the subject does not have this schema: " +
+		"register it, or make the codec with registry.Register or registry.Latest")
 )
 
 // defaultTimeout bounds what a codec asks, because a codec has no context.
@@ -74,7 +75,7 @@ type schema struct {
 // byID returns the schema with that id. Who asks for the same id meanwhile shares the request and its outcome; only success is kept.
 func (r *Registry) byID(id int) (*schema, error) {
 	if s, ok := r.schemas.Load(id); ok {
-		return s.(*schema), nil
+		return s.(*schema), nil //nolint:forcetypeassert // nothing else is stored
 	}
 	v, err, _ := r.flight.Do(strconv.Itoa(id), func() (any, error) {
 		if s, ok := r.schemas.Load(id); ok { // a request ended between the look above and here
@@ -99,7 +100,7 @@ func (r *Registry) byID(id int) (*schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema %d: %w", id, err)
 	}
-	return v.(*schema), nil
+	return v.(*schema), nil //nolint:forcetypeassert // the function above returns nothing else
 }
 
 // complete reads what Avro schemas refer to. Protobuf needs no more than the file itself, to know where its messages are.

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/gomega"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/sr"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/registry"
@@ -37,7 +36,7 @@ func (l *labels) label(_ context.Context, w *responder.Writer, m *consumer.Typed
 	if m.Tombstone() {
 		return l.topic.Tombstone(w, string(m.Key))
 	}
-	return l.topic.Send(w, m.Payload.ID, &dto.LabelPair{Name: proto.String(m.Payload.ID)})
+	return l.topic.Send(w, m.Payload.ID, &dto.LabelPair{Name: new(m.Payload.ID)})
 }
 
 func (l *labels) routes(r *router.Router) {

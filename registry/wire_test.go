@@ -87,9 +87,9 @@ var _ = Describe("The wire format", func() {
 		Expect(codec.Decode(data, into)).To(Succeed())
 		Expect(proto.Equal(into, m)).To(BeTrue())
 	},
-		Entry("[0], shortened", &dto.LabelPair{Name: proto.String("a")}, &dto.LabelPair{}, "00 00000007 00 0a0161"),
-		Entry("[1]", &dto.Gauge{Value: proto.Float64(0)}, &dto.Gauge{}, "00 00000007 02 02 090000000000000000"),
-		Entry("[2 0]", &descriptorpb.DescriptorProto_ExtensionRange{Start: proto.Int32(3)}, &descriptorpb.DescriptorProto_ExtensionRange{},
+		Entry("[0], shortened", &dto.LabelPair{Name: new("a")}, &dto.LabelPair{}, "00 00000007 00 0a0161"),
+		Entry("[1]", &dto.Gauge{Value: new(0.0)}, &dto.Gauge{}, "00 00000007 02 02 090000000000000000"),
+		Entry("[2 0]", &descriptorpb.DescriptorProto_ExtensionRange{Start: new(int32(3))}, &descriptorpb.DescriptorProto_ExtensionRange{},
 			"00 00000007 04 04 00 0803"),
 		Entry("an empty message", &dto.LabelPair{}, &dto.LabelPair{}, "00 00000007 00"),
 	)
