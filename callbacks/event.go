@@ -193,6 +193,20 @@ type ProduceFailed struct {
 	Err    error
 }
 
+// Sent says that the broker acknowledged records that the program sent by itself, through a responder.Producer: those of one topic, until
+// none was under way, and once a second at least.
+type Sent struct {
+	Topic   string
+	Count   int
+	Elapsed time.Duration
+}
+
+// SendFailed says that a record that the program sent by itself was not acknowledged.
+type SendFailed struct {
+	Topic string
+	Err   error
+}
+
 // Committed says that the broker stored an offset: the next record to consume.
 type Committed struct {
 	Where
@@ -350,6 +364,8 @@ func (ForwardFailed) event()   {}
 func (Skipped) event()         {}
 func (Produced) event()        {}
 func (ProduceFailed) event()   {}
+func (Sent) event()            {}
+func (SendFailed) event()      {}
 func (Committed) event()       {}
 func (CommitFailed) event()    {}
 func (Paused) event()          {}

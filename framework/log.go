@@ -56,7 +56,34 @@ func defaultSlog(cfg config.Log) {
 }
 
 // eventLog writes events to the log: what needs somebody at warn and error, the life cycle at info, the rest at debug.
-type eventLog struct{ log *zap.Logger }
+type eventLog struct {
+	log   *zap.Logger
+	sends *rarely
+}
+
+func newEventLog(log *zap.Logger) eventLog {
+	return eventLog{log: log, sends: &rarely{every: sayAgain}}
+}
+
+// rarely lets through one of what would be said over and over, and counts the others.
+type rarely struct {
+	every time.Duration
+
+	mu     sync.Mutex
+	last   time.Time
+	unsaid int
+}
+
+func (r *rarely) say() (also int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); now.Sub(r.last) >= r.every {
+		also, r.last, r.unsaid = r.unsaid, now, 0
+		return also, true
+	}
+	r.unsaid++
+	return 0, false
+}
 
 func at(w callbacks.Where) []zap.Field {
 	if w.Partition < 0 || w.Topic == "" { // the whole group
@@ -74,7 +101,7 @@ func (l eventLog) write(level zapcore.Level, msg string, w callbacks.Where, fiel
 // OnEvent implements callbacks.Listener.
 func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) {
 	switch e := ev.(type) {
-	case callbacks.Handled, callbacks.Fetched, callbacks.Polled, callbacks.Produced: // metrics have them
+	case callbacks.Handled, callbacks.Fetched, callbacks.Polled, callbacks.Produced, callbacks.Sent: // metrics have them
 	case callbacks.Started:
 		l.log.Info("group started", zap.String("group", e.Group), zap.Strings("topics", e.Topics))
 	case callbacks.Joined:
@@ -119,6 +146,10 @@ func (l eventLog) OnEvent(_ context.Context, ev callbacks.Event) {
 	case callbacks.ProduceFailed:
 		l.write(zap.WarnLevel, "output not acknowledged", e.Where,
 			zap.Int64("offset", e.Offset), zap.String("output", e.Output), zap.Error(e.Err))
+	case callbacks.SendFailed:
+		if also, ok := l.sends.say(); ok {
+			l.log.Warn("record not acknowledged", zap.String("topic", e.Topic), zap.Error(e.Err), zap.Int("and_before", also))
+		}
 	case callbacks.Committed:
 		l.write(zap.DebugLevel, "committed", e.Where, zap.Int64("offset", e.Offset))
 	case callbacks.CommitFailed:

@@ -43,6 +43,7 @@ const (
 	hooksGroup      = `group:"karafgo.hooks"`
 	saslGroup       = `group:"karafgo.sasl"`
 	balancersGroup  = `group:"karafgo.balancers"`
+	partitionGroup  = `group:"karafgo.partitioner"`
 )
 
 func supply[T any](v T, group string) fx.Option {
@@ -125,6 +126,10 @@ func SASL(m sasl.Mechanism) fx.Option { return supply(m, saslGroup) }
 // distributes, and they are refused.
 func Balancers(b ...kgo.GroupBalancer) fx.Option { return supply(b, balancersGroup) }
 
+// Partitioner sends what is produced (outputs, retries without their partition's number, and what the program sends) to partitions by a
+// strategy of the program, instead of producer.partitioner. A record that names its partition goes there all the same.
+func Partitioner(p kgo.Partitioner) fx.Option { return supply(p, partitionGroup) }
+
 // parts is what options contributed.
 type parts struct {
 	fx.In
@@ -135,4 +140,6 @@ type parts struct {
 	Hooks      []part[[]callbacks.Hooks]     `group:"karafgo.hooks"`
 	SASL       []part[sasl.Mechanism]        `group:"karafgo.sasl"`
 	Balancers  []part[[]kgo.GroupBalancer]   `group:"karafgo.balancers"`
+
+	Partitioners []part[kgo.Partitioner] `group:"karafgo.partitioner"`
 }

@@ -28,6 +28,7 @@ type process struct {
 	health *health.Health
 	http   *listener
 	will   will
+	send   *send
 	// control is the users' way to the engine, from its start on
 	control *Control
 }
@@ -61,13 +62,13 @@ var errNothingChosen = errors.New("nothing is left to consume: routes.include_gr
 	"leave out every route")
 
 func newProcess(
-	cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner, control *Control,
+	cfg Config, p parts, table *router.Table, w will, shutdown fx.Shutdowner, control *Control, own *send,
 ) (*process, error) {
 	log, err := newLogger(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	pr := &process{cfg: cfg, log: log, will: w, control: control}
+	pr := &process{cfg: cfg, log: log, will: w, control: control, send: own}
 	var groups []string
 	for _, g := range table.Groups() {
 		groups = append(groups, g.ID)
@@ -82,13 +83,15 @@ func newProcess(
 	if err != nil {
 		return nil, err
 	}
-	s.Connect = cluster
-	s.Inline = []callbacks.Listener{m, pr.health, eventLog{log}}
+	shared := kafka.NewShared(cluster)
+	s.Connect = shared
+	s.Inline = []callbacks.Listener{m, pr.health, newEventLog(log)}
 	s.Listeners = slices.Concat(inOrder(p.Listeners)...)
 	s.Hooks = slices.Concat(inOrder(p.Hooks)...)
 	s.Middleware = slices.Concat[[]consumer.Middleware](inOrder(p.Middleware)...)
 	s.OnFatal = func(error) { _ = shutdown.Shutdown(fx.ExitCode(ExitFatal)) } // an application that stops already
 	pr.engine = engine.New(table, s)
+	own.bind(shared, pr.engine.Tell)
 	if cfg.HTTP.Listen != "" {
 		pr.http = newListener(cfg.HTTP.Listen, m, pr.health, log)
 	}
@@ -100,6 +103,8 @@ var errTwoMechanisms = errors.New("more than one mechanism of SASL is given: use
 
 var errBrokerBalances = errors.New("framework.Balancers with group.protocol consumer: the broker distributes the partitions then; " +
 	"leave out the one, or set the other to classic")
+
+var errTwoPartitioners = errors.New("framework.Partitioner is given more than once: a program has one")
 
 func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
 	c := kafka.New(cfg, newKafkaLog(log))
@@ -115,6 +120,13 @@ func newCluster(cfg Config, p parts, log *zap.Logger) (*kafka.Cluster, error) {
 			return nil, errBrokerBalances
 		}
 		c = c.WithBalancers(own...)
+	}
+	switch own := inOrder(p.Partitioners); {
+	case len(own) == 0:
+	case len(own) > 1:
+		return nil, errTwoPartitioners
+	default:
+		c = c.WithPartitioner(own[0])
 	}
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/karafgo/karafgo/responder"
 	"github.com/karafgo/karafgo/router"
 )
 
@@ -37,6 +38,7 @@ func Check(ctx context.Context, cfg Config, opts ...fx.Option) error {
 	if err := app.Err(); err != nil {
 		return &StartError{rootCause(err)}
 	}
+	defer p.send.close()
 	if err := p.engine.Check(ctx); err != nil {
 		return &StartError{err}
 	}
@@ -47,10 +49,16 @@ func Check(ctx context.Context, cfg Config, opts ...fx.Option) error {
 func core(cfg Config, made func(*process)) fx.Option {
 	return fx.Module("karafgo",
 		fx.Provide(func() *Control { return &Control{} }),
+		fx.Provide(func(s *send) *responder.Producer { return s.producer }),
 		fx.Provide(
+			func(lc fx.Lifecycle) *send {
+				s := newSend(cfg.Producer)
+				lc.Append(s.hook(cfg))
+				return s
+			},
 			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
-			func(p parts, t *router.Table, w will, s fx.Shutdowner, c *Control) (*process, error) {
-				return newProcess(cfg, p, t, w, s, c)
+			func(p parts, t *router.Table, w will, s fx.Shutdowner, c *Control, own *send) (*process, error) {
+				return newProcess(cfg, p, t, w, s, c, own)
 			},
 			fx.Private,
 		),

@@ -137,4 +137,24 @@ var _ = Describe("Trace", func() {
 			HaveKeyWithValue("messaging.destination.partition.id", "2"), HaveKeyWithValue("messaging.batch.message_count", "2"),
 			HaveKeyWithValue("messaging.operation.type", "process"), HaveKeyWithValue("messaging.kafka.offset", "0")))
 	})
+
+	It("gives outputs a span of their own, and its context", func() {
+		exporter := tracetest.NewInMemoryExporter()
+		provider := trace.NewTracerProvider(trace.WithSyncer(exporter))
+		DeferCleanup(func() { Expect(provider.Shutdown(context.Background())).To(Succeed()) })
+		out := &kgo.Record{Topic: "answers", Headers: []kgo.RecordHeader{{Key: "traceparent", Value: []byte("of the input")}}}
+		h := consumer.Chain(consumer.BatchHandlerFunc(func(ctx context.Context, _ *consumer.Batch) error {
+			consumer.PrepareOutput(ctx, out)
+			return nil
+		}), middleware.Trace(middleware.TracerProvider(provider), middleware.Propagator(propagation.TraceContext{})))
+		Expect(h.HandleBatch(context.Background(), batchOf("a"))).To(Succeed())
+		spans := exporter.GetSpans()
+		Expect(spans).To(HaveLen(2))
+		created, process := spans[0], spans[1]
+		Expect(created.Name).To(Equal("create answers"))
+		Expect(created.Parent.SpanID()).To(Equal(process.SpanContext.SpanID()))
+		Expect(out.Headers).To(HaveLen(1))
+		Expect(string(out.Headers[0].Value)).To(Equal(
+			fmt.Sprintf("00-%s-%s-01", created.SpanContext.TraceID(), created.SpanContext.SpanID())))
+	})
 })

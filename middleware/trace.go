@@ -41,6 +41,9 @@ const mostLinks = 128
 // Trace makes a span "process <topic>" of kind CONSUMER for every attempt, with the attributes of OpenTelemetry's semantic conventions for
 // messaging and Kafka. It is linked to the spans that created the records, which their headers name (of a batch, the first 128), and is in
 // the handler's context. The error of an attempt that failed is its status.
+//
+// Every output of a responder gets a span "create <topic>" of kind PRODUCER within that one, and its context in the headers, instead of the
+// one that came with the record.
 func Trace(opts ...TraceOption) consumer.Middleware {
 	var o traceOptions
 	for _, opt := range opts {
@@ -58,6 +61,17 @@ func Trace(opts ...TraceOption) consumer.Middleware {
 			ctx, span := provider.Tracer(tracer).Start(ctx, "process "+b.First().Topic, trace.WithSpanKind(trace.SpanKindConsumer),
 				trace.WithLinks(links(ctx, propagator, b)...), trace.WithAttributes(attributes(b)...))
 			defer span.End()
+			ctx = consumer.OnOutput(ctx, func(ctx context.Context, out *kgo.Record) {
+				ctx, span := provider.Tracer(tracer).Start(ctx, "create "+out.Topic, trace.WithSpanKind(trace.SpanKindProducer),
+					trace.WithAttributes(
+						attribute.String("messaging.system", "kafka"),
+						attribute.String("messaging.operation.name", "create"),
+						attribute.String("messaging.operation.type", "create"),
+						attribute.String("messaging.destination.name", out.Topic),
+					))
+				propagator.Inject(ctx, headers{out})
+				span.End()
+			})
 			err := next.HandleBatch(ctx, b)
 			if err != nil {
 				span.RecordError(err)
@@ -114,6 +128,12 @@ func (h headers) Get(key string) string {
 }
 
 func (h headers) Set(key, value string) {
+	for i := range h.Headers {
+		if h.Headers[i].Key == key {
+			h.Headers[i].Value = []byte(value)
+			return
+		}
+	}
 	h.Headers = append(h.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
 }
 

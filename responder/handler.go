@@ -46,7 +46,7 @@ func (h *each[T]) Handle(ctx context.Context, m *consumer.Message) error {
 	if err := consumer.Decode(h.codec, m, &t.Payload); err != nil {
 		return err
 	}
-	w := &Writer{ctx: ctx, source: m, outputs: h.outputs, written: make([]bool, len(h.outputs))}
+	w := &Writer{ctx: ctx, carries: true, source: m, outputs: h.outputs, written: make([]bool, len(h.outputs))}
 	if err := h.fn(ctx, w, t); err != nil {
 		w.closed = true
 		return err

@@ -74,6 +74,7 @@ func (t Topic[T]) Tombstone(w *Writer, key []byte, opts ...Option) error {
 // Writer takes the outputs of one delivery. It is valid during the call it is passed to, for one goroutine.
 type Writer struct {
 	ctx     context.Context //nolint:containedctx // the delivery's own: a Writer never outlives its handler call
+	carries bool            // outputs are of one message, and get its headers that are carried over
 	outputs []consumer.Output
 	written []bool
 	pending []*kgo.Record
@@ -90,6 +91,10 @@ func (w *Writer) write(out *kgo.Record, opts []Option) error {
 			return err
 		}
 	}
+	if w.carries {
+		carry(w.source.Record, out)
+	}
+	consumer.PrepareOutput(w.ctx, out)
 	for i, o := range w.outputs {
 		if o.Topic != out.Topic {
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +27,11 @@ func (e *toldError) Error() string { return e.what }
 
 // moody fails records whose value names an error.
 func moody(calls *[]string) consumer.Handler {
+	var mu sync.Mutex // partitions are handled at the same time
 	return consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		mu.Lock()
 		*calls = append(*calls, fmt.Sprintf("%s@%d %s", m.Topic, m.Offset, m.Value))
+		mu.Unlock()
 		switch string(m.Value) {
 		case "bad":
 			return errBusy

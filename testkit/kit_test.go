@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,12 +38,15 @@ var (
 
 // pricer is what a user would write. It is busy as often as it is told.
 type pricer struct {
+	mu    sync.Mutex // partitions are handled at the same time
 	busy  int
 	slow  time.Duration
 	calls int
 }
 
 func (p *pricer) price(ctx context.Context, w *responder.Writer, m *consumer.Typed[order]) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.calls++
 	if p.slow > 0 {
 		select {

@@ -14,6 +14,26 @@ const (
 	Zstd          = "zstd"
 )
 
+// The values of [Producer.OnFull].
+const (
+	Wait = "wait"
+	Fail = "fail"
+)
+
+// The values of [Producer.Acks].
+const (
+	AcksAll    = "all"
+	AcksLeader = "leader"
+	AcksNone   = "none"
+)
+
+// The values of [Producer.Partitioner].
+const (
+	Murmur2 = "murmur2"
+	CRC32   = "crc32"
+	Random  = "random"
+)
+
 // The values of [Log.Level].
 const (
 	LevelDebug = "debug"
@@ -29,8 +49,8 @@ const (
 	FormatConsole = "console"
 )
 
-// Producer is the one client that sends what responders write, dead letters and retries. It waits for
-// all in-sync replicas and is idempotent (KIP-98), which is not configurable.
+// Producer is how the process sends: what responders write, dead letters, retries, and what the program
+// sends by itself through responder.Producer. It is idempotent (KIP-98).
 type Producer struct {
 	// Compression of the batches sent: none, gzip, snappy, lz4 or zstd (KIP-110). A broker that does
 	// not know it is sent uncompressed batches. Kafka: compression.type. Defaults to snappy.
@@ -45,6 +65,32 @@ type Producer struct {
 	// MaxBufferedRecords is the most records that wait for their acknowledgement; above it a handler
 	// that sends has to wait. Defaults to 10000.
 	MaxBufferedRecords int `yaml:"max_buffered_records"`
+	// MaxBufferedBytes is the most bytes of keys, values and headers that wait for their
+	// acknowledgement, as max_buffered_records is for their number; a record that is larger alone
+	// fails. Kafka: buffer.memory. Defaults to 64MiB.
+	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
+	// OnFull is what the injected responder.Producer does when the buffer is full: wait, or fail with
+	// responder.ErrBufferFull. Outputs of responders, dead letters and retries always wait. Kafka:
+	// max.block.ms. Defaults to wait.
+	OnFull string `yaml:"on_full"`
+	// Acks is how many replicas must have a record that the injected responder.Producer sends: all of
+	// those in sync, the leader, or none. Outputs of responders, dead letters and retries are always
+	// acknowledged by all. Without all, producing is not idempotent: retries may repeat and reorder.
+	// Kafka: acks. Defaults to all.
+	Acks string `yaml:"acks"`
+	// Partitioner sends a key to a partition: murmur2 as Java's client does, crc32 as ruby-kafka and
+	// librdkafka do, or random, whatever the key. Records without a key go to one partition until a
+	// batch of 64 KiB is full, then to another. framework.Partitioner takes one of the program.
+	// Defaults to murmur2.
+	Partitioner string `yaml:"partitioner"`
+	// TransactionalID names this process in transactions of responder.Producer (KIP-98). Every process
+	// needs its own, and the same again after a restart, which fences what it left behind. Kafka:
+	// transactional.id. Defaults to empty, no transactions.
+	TransactionalID string `yaml:"transactional_id"`
+	// TransactionTimeout is how long a transaction may take before the broker aborts it, 15m at most
+	// by the broker's own default (transaction.max.timeout.ms). Kafka: transaction.timeout.ms. Defaults
+	// to 1m.
+	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
 }
 
 // Concurrency bounds the handlers of the process, over all groups and routes.

@@ -96,12 +96,18 @@ func (v *validator) producer(p Producer) {
 	const (
 		longestLinger = time.Minute
 		leastDelivery = time.Second
+		leastBuffer   = Bytes(1 << 20)
 	)
 
 	v.oneOf("producer.compression", p.Compression, NoCompression, Gzip, Snappy, LZ4, Zstd)
 	between(v, "producer.linger", p.Linger, 0, longestLinger)
 	between(v, "producer.delivery_timeout", p.DeliveryTimeout, leastDelivery, wireTime)
 	between(v, "producer.max_buffered_records", p.MaxBufferedRecords, 1, math.MaxInt32)
+	between(v, "producer.max_buffered_bytes", p.MaxBufferedBytes, leastBuffer, math.MaxInt64)
+	v.oneOf("producer.on_full", p.OnFull, Wait, Fail)
+	v.oneOf("producer.acks", p.Acks, AcksAll, AcksLeader, AcksNone)
+	v.oneOf("producer.partitioner", p.Partitioner, Murmur2, CRC32, Random)
+	between(v, "producer.transaction_timeout", p.TransactionTimeout, time.Second, wireTime)
 
 	if p.Linger >= p.DeliveryTimeout {
 		v.conflict(setting{"producer.linger", p.Linger}, "is not less than",

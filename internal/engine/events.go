@@ -75,6 +75,9 @@ func (e *Engine) emit(ev callbacks.Event) {
 	}
 }
 
+// Tell tells everybody of what happened outside of the engine.
+func (e *Engine) Tell(ev callbacks.Event) { e.emit(ev) }
+
 func (r *runner) emit(ev callbacks.Event) { r.e.emit(ev) }
 
 // hook runs user code that takes part in the life of a group: bounded in time, its panic contained.

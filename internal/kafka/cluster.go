@@ -26,7 +26,8 @@ type Cluster struct {
 	dial   Dial
 	own    sasl.Mechanism // of the program; instead of kafka.sasl
 	// balancers of the program; instead of group.balancers
-	balancers []kgo.GroupBalancer
+	balancers   []kgo.GroupBalancer
+	partitioner kgo.Partitioner // of the program; instead of producer.partitioner
 }
 
 // New makes a Cluster; nothing is connected yet. logger may be nil.

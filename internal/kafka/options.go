@@ -130,6 +130,8 @@ func serverSide(names []string) kgo.GroupBalancer {
 	return kgo.StickyBalancer()
 }
 
+// producerOptions are those of what the process sends on behalf of records: acknowledged by all replicas in sync, whatever producer.acks
+// says.
 func (c *Cluster) producerOptions() []kgo.Opt {
 	p := c.cfg.Producer
 	codecs := map[string]kgo.CompressionCodec{
@@ -139,13 +141,17 @@ func (c *Cluster) producerOptions() []kgo.Opt {
 		config.LZ4:           kgo.Lz4Compression(),
 		config.Zstd:          kgo.ZstdCompression(),
 	}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codecs[p.Compression], kgo.NoCompression()),
 		kgo.ProducerLinger(p.Linger),
 		kgo.RecordDeliveryTimeout(p.DeliveryTimeout),
 		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
 		kgo.UnknownTopicRetries(1),
-		kgo.RecordPartitioner(newPartitioner()),
+		kgo.RecordPartitioner(c.newPartitioner()),
 	}
+	if p.MaxBufferedBytes > 0 {
+		opts = append(opts, kgo.MaxBufferedBytes(int(p.MaxBufferedBytes)))
+	}
+	return opts
 }

@@ -24,19 +24,6 @@ func (c *Cluster) Options() ([]kgo.Opt, error) {
 	return append(opts, c.producerOptions()...), nil
 }
 
-// Producer makes the client that a process shares.
-func (c *Cluster) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
-	opts, err := c.Options()
-	if err != nil {
-		return nil, err
-	}
-	cl, err := kgo.NewClient(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("configure client: %w", err)
-	}
-	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c}, nil
-}
-
 type producer struct {
 	*kgo.Client
 

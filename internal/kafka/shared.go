@@ -1,0 +1,128 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/config"
+)
+
+// Shared makes the clients of one process: those of consumer groups, and one that its engine produces with and that the program may use
+// too. It implements Connector. Clients are made when they are asked for first.
+type Shared struct {
+	*Cluster
+
+	mu     sync.Mutex
+	shared *producer
+	free   *kgo.Client // of the program, where it wants other acknowledgements than the engine; else that of shared
+	closed bool
+}
+
+// NewShared makes a Shared of a cluster.
+func NewShared(c *Cluster) *Shared { return &Shared{Cluster: c} }
+
+var errClosed = errors.New("the process has stopped")
+
+// Producer implements Connector. What it returns outlives its Close: the program may go on producing.
+func (s *Shared) Producer() (Producer, error) { //nolint:ireturn // it implements Connector
+	p, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	return lent{p}, nil
+}
+
+func (s *Shared) open() (*producer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.shared == nil {
+		p, err := s.producer()
+		if err != nil {
+			return nil, err
+		}
+		s.shared = p
+	}
+	return s.shared, nil
+}
+
+// lent is the engine's view of the shared client, which is not its to close.
+type lent struct{ *producer }
+
+// Close implements Producer.
+func (lent) Close() {}
+
+// Client is what the program produces with.
+func (s *Shared) Client() (*kgo.Client, error) {
+	acks := map[string]kgo.Acks{config.AcksLeader: kgo.LeaderAck(), config.AcksNone: kgo.NoAck()}
+	own, ok := acks[s.cfg.Producer.Acks]
+	if !ok {
+		p, err := s.open()
+		if err != nil {
+			return nil, err
+		}
+		return p.Client, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.free == nil {
+		cl, err := s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite())
+		if err != nil {
+			return nil, err
+		}
+		s.free = cl
+	}
+	return s.free, nil
+}
+
+// Transactional makes a client for transactions, which is its caller's to close.
+func (s *Shared) Transactional() (*kgo.Client, error) {
+	p := s.cfg.Producer
+	return s.client(kgo.TransactionalID(p.TransactionalID), kgo.TransactionTimeout(p.TransactionTimeout))
+}
+
+func (c *Cluster) client(more ...kgo.Opt) (*kgo.Client, error) {
+	opts, err := c.Options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("configure client: %w", err)
+	}
+	return cl, nil
+}
+
+// Close ends the clients that were made for the process.
+func (s *Shared) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.shared != nil {
+		s.shared.Client.Close()
+	}
+	if s.free != nil {
+		s.free.Close()
+	}
+}
+
+// producer makes the client that a process shares.
+func (c *Cluster) producer() (*producer, error) {
+	cl, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c}, nil
+}
+
+// Producer implements Connector, with a client of its own.
+func (c *Cluster) Producer() (Producer, error) { return c.producer() } //nolint:ireturn // as above
