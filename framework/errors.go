@@ -36,7 +36,11 @@ const (
 	ExitStart  = 1
 	ExitForced = 2
 	ExitFatal  = 3
+	// ExitDiffers is that of `topics plan` when the topics are not as the program wants them.
+	ExitDiffers = 4
 )
+
+var errDiffers = errors.New("topics are not as the program wants them")
 
 // ExitCode returns what Main exits with after Run returned err.
 func ExitCode(err error) int {
@@ -48,6 +52,8 @@ func ExitCode(err error) int {
 		return ExitFatal
 	case errors.Is(err, ErrForced):
 		return ExitForced
+	case errors.Is(err, errDiffers):
+		return ExitDiffers
 	default:
 		return ExitStart
 	}

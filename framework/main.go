@@ -2,7 +2,6 @@ package framework
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
-	"go.uber.org/fx/fxevent"
 
 	"github.com/karafgo/karafgo/internal/config"
-	"github.com/karafgo/karafgo/router"
 )
 
 // Main is the main function of a program: it reads the command line and the configuration, runs, and exits. SIGINT or SIGTERM drains
@@ -29,23 +26,29 @@ func Main(opts ...fx.Option) {
 
 // cli is what the commands share.
 type cli struct {
-	opts    []fx.Option
-	file    string
-	brokers []string
-	set     []string
-	choose  map[string]*[]string // lists of the section routes, by key
-	out     io.Writer
+	opts     []fx.Option
+	file     string
+	brokers  []string
+	set      []string
+	choose   map[string]*[]string // lists of the section routes, by key
+	out      io.Writer
+	err      io.Writer
+	operator operator
 }
 
 func execute(args []string, stdout, stderr io.Writer, opts []fx.Option) int {
-	c := &cli{opts: opts, out: stdout}
+	c := &cli{opts: opts, out: stdout, err: stderr, operator: newOperator()}
+	return c.execute(args)
+}
+
+func (c *cli) execute(args []string) int {
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	err := root.Execute()
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "error:", explain(err)) // nobody to tell
+	if err != nil && !errors.Is(err, errDiffers) { // what differs is printed already
+		_, _ = fmt.Fprintln(c.err, "error:", explain(err)) // nobody to tell
 	}
 	return ExitCode(err)
 }
@@ -65,7 +68,8 @@ func (c *cli) root() *cobra.Command {
 		Use:   "program",
 		Short: "A karafgo program: without a command it consumes.",
 		Long: "A karafgo program: without a command it consumes.\n\n" +
-			"Exit codes: 0 stopped cleanly, 1 could not start, 2 stopped by force, 3 fatal error while running.",
+			"Exit codes: 0 stopped cleanly, 1 could not start, 2 stopped by force, 3 fatal error while running,\n" +
+			"4 topics plan found differences. Commands other than server exit with 1 when they fail.",
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: server.RunE,
@@ -86,8 +90,9 @@ func (c *cli) root() *cobra.Command {
 		c.choose[f.key] = flags.StringSlice(strings.ReplaceAll(f.key, "_", "-"), nil, f.usage+", separated by commas")
 	}
 	flags.StringArrayVar(&c.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")
-	root.AddCommand(server, c.routes(), c.config())
+	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	c.finish(root)
 	return root
 }
 
@@ -164,23 +169,8 @@ func withSignals(fn func(ctx, forced context.Context) error) error {
 	return fn(ctx, forced)
 }
 
-// table draws the routes without starting anything.
-func (c *cli) table(cfg Config) (*router.Table, error) {
-	var table *router.Table
-	app := fx.New(
-		fx.Provide(func(p parts) (*router.Table, error) { return newTable(p, cfg) }),
-		fx.Options(c.opts...),
-		fx.Populate(&table),
-		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
-	)
-	if err := app.Err(); err != nil {
-		return nil, &StartError{rootCause(err)}
-	}
-	return table, nil
-}
-
 func (c *cli) routes() *cobra.Command {
-	var output string
+	var out format
 	cmd := &cobra.Command{
 		Use: "routes", Short: "Print what is consumed, how, and what it writes", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -188,24 +178,14 @@ func (c *cli) routes() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			table, err := c.table(cfg)
+			s, err := c.draw(cfg)
 			if err != nil {
 				return err
 			}
-			switch output {
-			case "table":
-				_, err = fmt.Fprint(c.out, table)
-			case "json":
-				enc := json.NewEncoder(c.out)
-				enc.SetIndent("", "  ")
-				err = enc.Encode(table)
-			default:
-				err = fmt.Errorf("-o %s: want table or json", output)
-			}
-			return err //nolint:wrapcheck // standard output
+			return out.write(c.out, s.table, func(w io.Writer) { fmt.Fprint(w, s.table) })
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	out.flag(cmd)
 	return cmd
 }
 
@@ -219,7 +199,7 @@ func (c *cli) config() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if _, err := c.table(cfg); err != nil {
+				if _, err := c.draw(cfg); err != nil {
 					return err
 				}
 				_, err = fmt.Fprintln(c.out, "configuration and routes are right")

@@ -36,7 +36,7 @@ func TopicConfig(name, value string) TopicOption {
 }
 
 // Declare says how a topic should be, one that is consumed or written to. With kafka.missing_topics create it is made so at boot when it
-// does not exist. A topic that exists is not changed.
+// does not exist. A topic that exists is changed by the command `topics apply`, and not at boot.
 func (r *Router) Declare(topic string, opts ...TopicOption) {
 	at := caller()
 	spec := TopicSpec{Name: topic, Config: map[string]string{}, File: at.file, Line: at.line}
@@ -72,6 +72,31 @@ func (t *Table) Declared() []TopicSpec {
 		declared[i].Config = maps.Clone(declared[i].Config)
 	}
 	return declared
+}
+
+// Wanted returns how a topic of the program should be: as it is declared. A retry or dead letter topic whose partitions nobody declares has
+// as many as the topics have that its records come from: as many as there are, which partitions returns (0 for a topic that does not
+// exist), or as are wanted, if that is more.
+func (t *Table) Wanted(topic string, partitions func(topic string) int) TopicSpec {
+	return t.wanted(topic, partitions, t.FailureTopics())
+}
+
+func (t *Table) wanted(topic string, partitions func(topic string) int, sources map[string][]string) TopicSpec {
+	want := TopicSpec{Name: topic}
+	for _, d := range t.Declared() {
+		if d.Name == topic {
+			want = d
+		}
+	}
+	if want.Partitions > 0 {
+		return want
+	}
+	rest := maps.Clone(sources)
+	delete(rest, topic) // what goes round, over the routes of other groups, ends here
+	for _, source := range sources[topic] {
+		want.Partitions = max(want.Partitions, partitions(source), t.wanted(source, partitions, rest).Partitions)
+	}
+	return want
 }
 
 func (t TopicSpec) configs() string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/consumer"
@@ -98,6 +99,18 @@ func (s Selection) Has(l Letter) bool {
 		(!s.One || l.Partition == s.Partition && l.Offset == s.Offset)
 }
 
+// within narrows the offsets of a partition from begin to before end to those that may be meant.
+func (s Selection) within(partition int32, begin, end int64) (int64, int64) {
+	switch {
+	case !s.One:
+		return begin, end
+	case partition != s.Partition:
+		return begin, begin
+	default:
+		return max(begin, s.Offset), min(end, s.Offset+1)
+	}
+}
+
 // DeadLetters works on the dead letters of a cluster. Its methods are safe for concurrent use.
 type DeadLetters struct {
 	opts  []kgo.Opt
@@ -120,7 +133,7 @@ func (d *DeadLetters) Close() { d.cl.Close() }
 // List calls each for the letters of a topic that are meant, those of a partition in order, up to the last one that is there when it
 // begins, until each returns false.
 func (d *DeadLetters) List(ctx context.Context, topic string, s Selection, each func(Letter) bool) error {
-	return d.read(ctx, topic, nil, func(records []*kgo.Record) (bool, error) {
+	return d.read(ctx, topic, s, nil, func(records []*kgo.Record) (bool, error) {
 		for _, r := range records {
 			if l := letterOf(r); s.Has(l) && !each(l) {
 				return false, nil
@@ -133,11 +146,20 @@ func (d *DeadLetters) List(ctx context.Context, topic string, s Selection, each 
 // quiet is for how long nothing may come before the end of a topic before that counts as its end: the last records may be compacted.
 const quiet = 5 * time.Second
 
+// ErrNoTopic tells that the dead letter topic does not exist.
+var ErrNoTopic = errors.New("the topic does not exist")
+
 // read hands over the records of a topic, a fetch of them after the other, from given offsets or the beginning to where the topic ends now.
-func (d *DeadLetters) read(ctx context.Context, topic string, from map[int32]int64, each func([]*kgo.Record) (bool, error)) error {
+// Where one letter is meant, it hands over no other.
+func (d *DeadLetters) read(
+	ctx context.Context, topic string, s Selection, from map[int32]int64, each func([]*kgo.Record) (bool, error),
+) error {
 	starts, err := d.admin.ListStartOffsets(ctx, topic)
 	if err == nil {
 		err = starts.Error()
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return fmt.Errorf("topic %q: %w", topic, ErrNoTopic)
 	}
 	if err != nil {
 		return fmt.Errorf("topic %q: list its first offsets: %w", topic, err)
@@ -151,9 +173,9 @@ func (d *DeadLetters) read(ctx context.Context, topic string, from map[int32]int
 	}
 	at, left := map[int32]kgo.Offset{}, map[int32]int64{}
 	starts.Each(func(o kadm.ListedOffset) {
-		begin := max(o.Offset, from[o.Partition])
-		if end, ok := ends.Lookup(topic, o.Partition); ok && begin < end.Offset {
-			at[o.Partition], left[o.Partition] = kgo.NewOffset().At(begin), end.Offset
+		e, _ := ends.Lookup(topic, o.Partition)
+		if begin, end := s.within(o.Partition, max(o.Offset, from[o.Partition]), e.Offset); begin < end {
+			at[o.Partition], left[o.Partition] = kgo.NewOffset().At(begin), end
 		}
 	})
 	if len(at) == 0 {

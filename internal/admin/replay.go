@@ -25,6 +25,8 @@ type Replay struct {
 	DryRun bool
 	// Again begins at the first letter, also where an earlier replay of the same has come further.
 	Again bool
+	// Each is called after each part that was written, with what was done so far; nil for nobody.
+	Each func(Replayed)
 }
 
 // Replayed is what came out.
@@ -60,7 +62,7 @@ func (d *DeadLetters) Replay(ctx context.Context, topic string, r Replay) (Repla
 	if err != nil {
 		return done, err
 	}
-	err = d.read(ctx, topic, from, func(records []*kgo.Record) (bool, error) {
+	err = d.read(ctx, topic, r.Selection, from, func(records []*kgo.Record) (bool, error) {
 		var out []*kgo.Record
 		for _, rec := range records {
 			if l := letterOf(rec); r.Has(l) {
@@ -79,6 +81,9 @@ func (d *DeadLetters) Replay(ctx context.Context, topic string, r Replay) (Repla
 			done.Letters[rec.Topic]++
 		}
 		done.Passed += len(records) - len(out)
+		if r.Each != nil && !r.DryRun {
+			r.Each(done)
+		}
 		return true, nil
 	})
 	if err != nil {
@@ -135,7 +140,10 @@ func (d *DeadLetters) checkTargets(ctx context.Context, topic string, r Replay) 
 		return fmt.Errorf("describe topics: %w", err)
 	}
 	for _, name := range names {
-		if err := found[name].Err; err != nil || !found.Has(name) {
+		if !found.Has(name) {
+			return fmt.Errorf("replay of %q: topic %q does not exist: create it, or name another topic to replay to", topic, name)
+		}
+		if err := found[name].Err; err != nil {
 			return fmt.Errorf("replay of %q: topic %q: %w", topic, name, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
-	"github.com/karafgo/karafgo/router"
 )
 
 // bootTopics returns the topics that are there, after it has done with those that are missing what kafka.missing_topics says.
@@ -67,23 +66,12 @@ func (e *Engine) missing(have map[string]kafka.Topic) []string {
 	return missing
 }
 
-// createTopics makes topics as they are declared. Those for failed records that are not declared get as many partitions as the topics that
-// their records come from.
+// createTopics makes topics as the program wants them.
 func (e *Engine) createTopics(ctx context.Context, names []string, found map[string]kafka.Topic) error {
-	declared := map[string]router.TopicSpec{}
-	for _, d := range e.table.Declared() {
-		declared[d.Name] = d
-	}
-	sources := e.table.FailureTopics()
 	specs := make([]kafka.TopicSpec, len(names))
 	for i, name := range names {
-		d := declared[name]
-		for _, source := range sources[name] {
-			if d.Name == "" {
-				d.Partitions = max(d.Partitions, len(found[source].Partitions), declared[source].Partitions)
-			}
-		}
-		specs[i] = kafka.TopicSpec{Name: name, Partitions: d.Partitions, Replication: d.Replication, Config: d.Config}
+		want := e.table.Wanted(name, func(topic string) int { return len(found[topic].Partitions) })
+		specs[i] = kafka.TopicSpec{Name: name, Partitions: want.Partitions, Replication: want.Replication, Config: want.Config}
 	}
 	if err := e.producer.CreateTopics(ctx, specs); err != nil {
 		return fmt.Errorf("create missing topics: %w", err)

@@ -44,7 +44,7 @@ const (
 func (p *producer) Ping(ctx context.Context) error {
 	var last error
 	for pause := pingAgain; ; pause = min(2*pause, pingAgainMost) {
-		err := p.ask(ctx)
+		err := ask(ctx, p.Client)
 		if err == nil {
 			return p.checkVersion(ctx)
 		}
@@ -53,7 +53,7 @@ func (p *producer) Ping(ctx context.Context) error {
 		}
 		final, explained := p.cluster.explain(last)
 		if final {
-			return fmt.Errorf("brokers %s: %w", p.names(), explained)
+			return fmt.Errorf("brokers %s: %w", p.cluster.names(), explained)
 		}
 		select {
 		case <-time.After(pause):
@@ -62,9 +62,9 @@ func (p *producer) Ping(ctx context.Context) error {
 		}
 		if explained == last && errors.Is(last, ctx.Err()) { //nolint:errorlint // the very same
 			return fmt.Errorf("brokers %s: nothing answered in time; check kafka.brokers and whether they listen there: %w",
-				p.names(), last)
+				p.cluster.names(), last)
 		}
-		return fmt.Errorf("brokers %s: %w", p.names(), explained)
+		return fmt.Errorf("brokers %s: %w", p.cluster.names(), explained)
 	}
 }
 
@@ -90,12 +90,36 @@ func (p *producer) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-func (p *producer) names() string { return strings.Join(p.cluster.cfg.Kafka.Brokers, ", ") }
+// Reach asks once whether a broker answers, and takes at most kafka.dial_timeout for each of kafka.brokers. Its error names them, and says
+// what is wrong and what to do.
+func (c *Cluster) Reach(ctx context.Context) error {
+	opts, err := c.Options()
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return fmt.Errorf("configure client: %w", err)
+	}
+	defer cl.Close()
+	asking, cancel := context.WithTimeout(ctx, time.Duration(len(c.cfg.Kafka.Brokers))*c.cfg.Kafka.DialTimeout)
+	defer cancel()
+	err = ask(asking, cl)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if _, explained := c.explain(err); explained != err { //nolint:errorlint // the very same
+		return fmt.Errorf("brokers %s: %w", c.names(), explained)
+	}
+	return fmt.Errorf("brokers %s: nothing answers; check kafka.brokers and whether they listen there: %w", c.names(), err)
+}
+
+func (c *Cluster) names() string { return strings.Join(c.cfg.Kafka.Brokers, ", ") }
 
 // ask returns when ctx ends, which the client alone does not: it waits for a broker that accepts a connection and then says nothing.
-func (p *producer) ask(ctx context.Context) error {
+func ask(ctx context.Context, cl *kgo.Client) error {
 	answered := make(chan error, 1)
-	go func() { answered <- p.Client.Ping(ctx) }()
+	go func() { answered <- cl.Ping(ctx) }()
 	select {
 	case err := <-answered:
 		return err
@@ -135,25 +159,38 @@ func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Top
 
 // CreateTopics implements Producer.
 func (p *producer) CreateTopics(ctx context.Context, topics []TopicSpec) error {
+	var errs []error
+	for _, t := range topics {
+		if err := CreateTopic(ctx, p.admin, t); err != nil {
+			errs = append(errs, fmt.Errorf("topic %q: %w", t.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// CreateTopic makes a topic, if it does not exist.
+func CreateTopic(ctx context.Context, admin *kadm.Client, t TopicSpec) error {
 	orDefault := func(n int) int {
 		if n == 0 {
 			return -1
 		}
 		return n
 	}
-	var errs []error
-	for _, t := range topics {
-		configs := map[string]*string{}
-		for name, value := range t.Config {
-			configs[name] = &value
-		}
-		resp, err := p.admin.CreateTopic(ctx, int32(orDefault(t.Partitions)), int16(orDefault(t.Replication)), configs, t.Name)
-		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) { // another process was quicker
-			if resp.ErrMessage != "" {
-				err = fmt.Errorf("%w: %s", err, resp.ErrMessage)
-			}
-			errs = append(errs, fmt.Errorf("topic %q: %w", t.Name, err))
-		}
+	configs := map[string]*string{}
+	for name, value := range t.Config {
+		configs[name] = &value
 	}
-	return errors.Join(errs...)
+	resp, err := admin.CreateTopic(ctx, int32(orDefault(t.Partitions)), int16(orDefault(t.Replication)), configs, t.Name)
+	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) { // another process was quicker
+		return nil
+	}
+	return WithMessage(err, resp.ErrMessage)
+}
+
+// WithMessage adds to an error what the broker said beside its code, if anything.
+func WithMessage(err error, message string) error {
+	if err == nil || message == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, message)
 }

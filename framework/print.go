@@ -1,0 +1,80 @@
+package framework
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+)
+
+// format is how a command prints what it found: for people, or for programs.
+type format string
+
+const (
+	formatTable format = "table"
+	formatJSON  format = "json"
+	formatYAML  format = "yaml"
+)
+
+// flag adds -o to a command, and refuses other values before the command runs.
+func (f *format) flag(cmd *cobra.Command) {
+	*f = formatTable
+	cmd.Flags().StringVarP((*string)(f), "output", "o", string(formatTable), "table, json or yaml")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		switch *f {
+		case formatTable, formatJSON, formatYAML:
+			return nil
+		default:
+			return fmt.Errorf("-o %s: want table, json or yaml", *f)
+		}
+	}
+}
+
+// write writes data, or what people calls for: cells that end in a tab, in lines.
+func (f *format) write(w io.Writer, data any, people func(w io.Writer)) error {
+	if *f == formatTable {
+		return printTable(w, people)
+	}
+	text, err := json.MarshalIndent(data, "", "  ")
+	if err == nil && *f == formatYAML {
+		text, err = toYAML(text)
+	}
+	if err != nil {
+		return fmt.Errorf("print as %s: %w", *f, err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", bytes.TrimSpace(text))
+	return err //nolint:wrapcheck // standard output
+}
+
+func printTable(w io.Writer, people func(w io.Writer)) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) //nolint:mnd // two spaces between columns
+	people(out)
+	return out.Flush() //nolint:wrapcheck // standard output
+}
+
+// toYAML keeps the names and the order of fields that JSON has, which is YAML of another style.
+func toYAML(text []byte) ([]byte, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	plain(&doc)
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2) //nolint:mnd // as config show
+	if err := enc.Encode(&doc); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), enc.Close()
+}
+
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		plain(c)
+	}
+}
