@@ -68,8 +68,12 @@ func (c *cli) root() *cobra.Command {
 		Use:   "program",
 		Short: "A karafgo program: without a command it consumes.",
 		Long: "A karafgo program: without a command it consumes.\n\n" +
-			"Exit codes: 0 stopped cleanly, 1 could not start, 2 stopped by force, 3 fatal error while running,\n" +
-			"4 topics plan found differences. Commands other than server exit with 1 when they fail.",
+			"Exit codes:\n" +
+			"  0 stopped cleanly, or did what it was asked for\n" +
+			"  1 could not start, or did not do it\n" +
+			"  2 stopped by force\n" +
+			"  3 fatal error while running\n" +
+			"  4 topics plan found differences",
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: server.RunE,

@@ -52,6 +52,33 @@ var _ = Describe("What happens to records that fail", func() {
 		}))
 	})
 
+	It("wants its topics as large as those that its records come from", func() {
+		t, err := router.Draw(func(r *router.Router) {
+			r.Declare("a", router.Partitions(6))
+			r.Declare("a.dlq", router.Replication(3), router.TopicConfig("retention.ms", "-1"))
+			r.Declare("b.dlq", router.Partitions(1))
+			r.Group("g", func(g *router.Group) {
+				g.Topic("a").Each(one).OnFailure(router.RetryLater(time.Second), router.DeadLetter("a.dlq"))
+				g.Topic("b").Each(one).OnFailure(router.DeadLetter("b.dlq"))
+			})
+			r.Group("h", func(g *router.Group) {
+				g.Topic("a.dlq").Each(one).OnFailure(router.DeadLetter("worst"))
+				g.Topic("a.g.retry.1s").Each(one).OnFailure(router.DeadLetter("a")) // round and round
+				g.Topic("b").Each(one).OnFailure(router.DeadLetter("worst"))
+			})
+		})
+		Expect(err).NotTo(HaveOccurred())
+		want := func(topic string) router.TopicSpec {
+			return t.Wanted(topic, func(topic string) int { return map[string]int{"a": 3, "b": 9}[topic] })
+		}
+		Expect(want("a").Partitions).To(Equal(6))
+		Expect(want("a.g.retry.1s").Partitions).To(Equal(6))
+		Expect(want("a.dlq")).To(And(HaveField("Partitions", 6), HaveField("Replication", 3), HaveField("Config", HaveLen(1))))
+		Expect(want("b.dlq").Partitions).To(Equal(1), "as it is declared")
+		Expect(want("worst").Partitions).To(Equal(9), "the most of its sources")
+		Expect(want("b")).To(Equal(router.TopicSpec{Name: "b"}), "whatever the cluster likes")
+	})
+
 	It("is kept with its route when only some are", func() {
 		Expect(table().Only(func(_, topic string) bool { return topic == "orders" }).Topics()).To(HaveLen(4))
 	})

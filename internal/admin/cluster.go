@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ func (c *Cluster) topics(ctx context.Context, t *router.Table) (kadm.TopicDetail
 		return kadm.TopicDetails{}, nil
 	}
 	listed, err := c.admin.ListTopics(ctx, ask...)
+	if errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return nil, cmp.Or(c.denied(ctx, names), fmt.Errorf("describe topics: %w", err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("describe topics: %w", err)
 	}
@@ -66,6 +70,17 @@ func (c *Cluster) topics(ctx context.Context, t *router.Table) (kadm.TopicDetail
 		}
 	}
 	return found, errors.Join(errs...)
+}
+
+// denied says which topics this client may not see: asked for all, the answer does not name them.
+func (c *Cluster) denied(ctx context.Context, names []string) error {
+	var errs []error
+	for _, name := range names {
+		if _, err := c.admin.ListTopics(ctx, name); err != nil {
+			errs = append(errs, fmt.Errorf("topic %q: add an ACL for the operation DESCRIBE on it: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // named are the topics that a program names: declared, consumed and written to.
