@@ -50,7 +50,9 @@ func (c *cli) lag() *cobra.Command {
 				if l.watch {
 					return l.follow(ctx, c, s, a)
 				}
-				text, err := l.read(ctx, s, a)
+				reading, cancel := context.WithTimeout(ctx, s.cfg.Kafka.BootTimeout)
+				defer cancel()
+				text, err := l.read(reading, s, a)
 				if _, werr := c.out.Write(text); werr != nil {
 					return werr //nolint:wrapcheck // standard output
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
 )
 
@@ -51,7 +52,7 @@ func (c *Cluster) Lag(ctx context.Context, t *router.Table, committed func(group
 			ends[isolated] = c.bounds(ctx, slices.Sorted(maps.Keys(found)), isolated)
 			errs = append(errs, ends[isolated].errs...)
 		}
-		at, err := c.admin.FetchOffsets(ctx, g.ID)
+		at, err := c.committed(ctx, g.ID)
 		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // not found: it has committed nothing
 			errs = append(errs, fmt.Errorf("fetch offsets of group %q: %w", g.ID, err))
 			continue
@@ -64,6 +65,15 @@ func (c *Cluster) Lag(ctx context.Context, t *router.Table, committed func(group
 		}
 	}
 	return lags, errors.Join(errs...)
+}
+
+// committed asks again while there is no coordinator, as in a cluster that has just seen its first group.
+func (c *Cluster) committed(ctx context.Context, group string) (at kadm.OffsetResponses, err error) {
+	err = kafka.Patiently(ctx, func() error {
+		at, err = c.admin.FetchOffsets(ctx, group)
+		return err
+	})
+	return at, err
 }
 
 // bounds are the first offsets of partitions, and their ends.

@@ -85,6 +85,15 @@ func TestLagSaysWhatItCouldNotRead(t *testing.T) {
 	}), "an unreadable offset is not one that is not there")
 }
 
+func TestLagWaitsForTheFirstCoordinator(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.topic("a", 1, 1)
+	none := s.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 3})
+	s.g.Expect(s.lag(draw(s.g, in("g", "a")), Succeed())).To(Equal([]string{"g a/0: - of 0, 0 behind"}))
+	s.g.Expect(none.Hits()).To(BeNumerically("==", 3))
+}
+
 func TestLagOfCommittedTransactionsEndsAtTheFirstOpenOne(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

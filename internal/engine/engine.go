@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
@@ -129,7 +128,7 @@ func (e *Engine) boot(ctx context.Context) error {
 		return err
 	}
 	var topics map[string]kafka.Topic
-	if err := patiently(ctx, func() (err error) {
+	if err := kafka.Patiently(ctx, func() (err error) {
 		topics, err = e.bootTopics(ctx)
 		return err
 	}); err != nil {
@@ -164,7 +163,7 @@ func (e *Engine) reach(ctx context.Context) error {
 	if err := producer.Ping(ctx); err != nil {
 		return fmt.Errorf("cannot connect to the cluster: %w", err)
 	}
-	return patiently(ctx, func() error { return e.checkRights(ctx) })
+	return kafka.Patiently(ctx, func() error { return e.checkRights(ctx) })
 }
 
 // Check finds out what would keep Start from starting, as far as the cluster can tell, and changes nothing: missing topics are not made. It
@@ -187,26 +186,10 @@ func (e *Engine) Check(ctx context.Context) error {
 	if e.settings.MissingTopics == MissingCreate {
 		e.settings.MissingTopics = MissingWarn
 	}
-	return patiently(ctx, func() error {
+	return kafka.Patiently(ctx, func() error {
 		_, err := e.bootTopics(ctx)
 		return err
 	})
-}
-
-// patiently asks again what failed because a broker went away in that moment: there are others, and it comes back.
-func patiently(ctx context.Context, ask func() error) error {
-	const first, most = 100 * time.Millisecond, 2 * time.Second
-	for pause := first; ; pause = min(2*pause, most) {
-		err := ask()
-		if err == nil || !kafka.Passes(err) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return err
-		}
-	}
 }
 
 // checkRights asks for everything at once that the routes need: a right that is missing would show one by one, and some of them late.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -154,4 +155,21 @@ func Passes(err error) bool {
 	var network net.Error
 	return errors.As(err, &closed) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		kerr.IsRetriable(err)
+}
+
+// Patiently asks again what failed because a broker went away in that moment: there are others, and it comes back. It gives up when
+// ctx ends, with what was said last.
+func Patiently(ctx context.Context, ask func() error) error {
+	const first, most = 100 * time.Millisecond, 2 * time.Second
+	for pause := first; ; pause = min(2*pause, most) {
+		err := ask()
+		if err == nil || !Passes(err) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
