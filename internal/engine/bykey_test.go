@@ -28,6 +28,10 @@ import (
 // keyed writes n records with keys k0, k1, ... in turn, and values 0, 1, ...
 func (c *cluster) keyed(topic string, partition int32, n, keys int) {
 	c.t.Helper()
+	c.send(keyed(topic, partition, n, keys)...)
+}
+
+func keyed(topic string, partition int32, n, keys int) []*kgo.Record {
 	recs := make([]*kgo.Record, n)
 	for i := range recs {
 		recs[i] = &kgo.Record{Topic: topic, Partition: partition, Value: fmt.Append(nil, i)}
@@ -35,7 +39,7 @@ func (c *cluster) keyed(topic string, partition int32, n, keys int) {
 			recs[i].Key = fmt.Appendf(nil, "k%d", i%keys)
 		}
 	}
-	c.send(recs...)
+	return recs
 }
 
 func byKey(n int) func(*router.Route) {
@@ -47,6 +51,12 @@ func (j *journal) expectKeysInOrder(g *WithT, topic string, partition int32, n, 
 	g.THelper()
 	at := j.offsets(topic, partition)
 	g.Expect(at).To(HaveLen(n), "each once")
+	expectKeysInOrder(g, at, n, keys)
+}
+
+// expectKeysInOrder expects of the offsets 0..n-1, each there once, those of a key in order.
+func expectKeysInOrder(g *WithT, at []int64, n, keys int) {
+	g.THelper()
 	last := map[string]int64{}
 	for _, o := range at {
 		key := strconv.FormatInt(o%int64(keys), 10)

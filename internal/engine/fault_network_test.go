@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/config"
+	"github.com/karafgo/karafgo/router"
 	"github.com/karafgo/karafgo/tools/proxy"
 )
 
@@ -51,50 +54,85 @@ type fronted struct {
 
 func (f fronted) Addr() net.Addr { return f.told }
 
+// ordering is what a route keeps in order: partitions when it has no keys, else so many keys in each.
+type ordering struct {
+	draw []func(*router.Route)
+	keys int
+}
+
+// inEveryOrder runs a test with each.
+func inEveryOrder(t *testing.T, test func(t *testing.T, o ordering)) {
+	t.Helper()
+	for name, o := range map[string]ordering{"by partition": {}, "by key": {[]func(*router.Route){byKey(8)}, 10}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, o)
+		})
+	}
+}
+
+// whole is a multiple of the keys, and of where keyed leaves them out: so many records may be written more than once.
+const whole = 110
+
+// nothingIsLeftOut waits for n records of every partition, which may come again, and expects them in order.
+func (o ordering) nothingIsLeftOut(t *testing.T, j *journal, partitions int32, n int) {
+	t.Helper()
+	if o.keys == 0 {
+		nothingIsLeftOut(t, j, partitions, int64(n))
+		return
+	}
+	j.awaitRecords(t, int(partitions)*n)
+	for id := range partitions {
+		seen := map[int64]bool{}
+		expectKeysInOrder(NewWithT(t), slices.DeleteFunc(j.offsets("a", id), func(at int64) bool {
+			again := seen[at]
+			seen[at] = true
+			return again
+		}), n, o.keys)
+	}
+}
+
 func TestF32_BlackHoleForLongerThanASession(t *testing.T) {
 	t.Parallel()
-	c, proxies := behindProxies(t)
-	c.topic("a", 4)
-	j := newJournal()
-	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) {
-		cfg.Group.SessionTimeout, cfg.Group.HeartbeatInterval, cfg.Kafka.RequestTimeout = time.Second, 100*time.Millisecond, time.Second
-	}))
-	await[callbacks.Positioned](t, p.events, 4)
-	for id := range int32(4) {
-		c.produce("a", id, 100)
-	}
-	j.awaitRecords(t, 400)
-	for _, p := range proxies {
-		p.Swallow()
-	}
-	await(t, p.events, 4, func(e callbacks.Revoked) bool { return e.Lost })
-	for _, p := range proxies {
-		p.Heal()
-	}
-	await[callbacks.Positioned](t, p.events, 8)
-	for id := range int32(4) {
-		c.produce("a", id, 100)
-	}
-	nothingIsLeftOut(t, j, 4, 200)
-	p.stop()
+	inEveryOrder(t, func(t *testing.T, o ordering) {
+		t.Helper()
+		loseTheSession(t, o, (*proxy.Proxy).Swallow)
+	})
 }
 
 func TestF33_AnswersAreLostForLongerThanASession(t *testing.T) {
 	t.Parallel()
+	inEveryOrder(t, func(t *testing.T, o ordering) {
+		t.Helper()
+		p := loseTheSession(t, o, (*proxy.Proxy).SwallowAnswers)
+		for id := range int32(4) {
+			last := int64(0)
+			for _, e := range of(p.events, func(e callbacks.Committed) bool { return e.Partition == id }) {
+				NewWithT(t).Expect(e.Offset).To(BeNumerically(">=", last), "a commit whose answer was lost is not taken back")
+				last = e.Offset
+			}
+		}
+	})
+}
+
+// loseTheSession disturbs the network until the partitions are lost, heals it, and expects that everything was handled, and committed by
+// the stop.
+func loseTheSession(t *testing.T, o ordering, disturb func(*proxy.Proxy)) *process {
+	t.Helper()
 	c, proxies := behindProxies(t)
 	c.topic("a", 4)
 	j := newJournal()
-	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) {
+	p := c.run(t, each("a", j.handler("m"), o.draw...), withConfig(func(cfg *config.Config) {
 		cfg.Group.SessionTimeout, cfg.Group.HeartbeatInterval, cfg.Kafka.RequestTimeout = time.Second, 100*time.Millisecond, time.Second
 		cfg.Commit.Interval = 10 * time.Millisecond
 	}))
 	await[callbacks.Positioned](t, p.events, 4)
 	for id := range int32(4) {
-		c.produce("a", id, 100)
+		c.keyed("a", id, whole, 10)
 	}
-	j.awaitRecords(t, 400)
+	j.awaitRecords(t, 4*whole)
 	for _, p := range proxies {
-		p.SwallowAnswers()
+		disturb(p)
 	}
 	await(t, p.events, 4, func(e callbacks.Revoked) bool { return e.Lost })
 	for _, p := range proxies {
@@ -102,18 +140,14 @@ func TestF33_AnswersAreLostForLongerThanASession(t *testing.T) {
 	}
 	await[callbacks.Positioned](t, p.events, 8)
 	for id := range int32(4) {
-		c.produce("a", id, 100)
+		c.keyed("a", id, whole, 10)
 	}
-	nothingIsLeftOut(t, j, 4, 200)
+	o.nothingIsLeftOut(t, j, 4, 2*whole)
 	p.stop()
 	for id := range int32(4) {
-		NewWithT(t).Expect(c.committed("g", "a", id)).To(BeEquivalentTo(200))
-		last := int64(0)
-		for _, e := range of(p.events, func(e callbacks.Committed) bool { return e.Partition == id }) {
-			NewWithT(t).Expect(e.Offset).To(BeNumerically(">=", last), "a commit whose answer was lost is not taken back")
-			last = e.Offset
-		}
+		NewWithT(t).Expect(c.committed("g", "a", id)).To(BeEquivalentTo(2 * whole))
 	}
+	return p
 }
 
 func TestF37_AllBrokersMoveToOtherAddresses(t *testing.T) {
@@ -161,46 +195,82 @@ func nothingIsLeftOut(t *testing.T, j *journal, partitions int32, n int64) {
 
 func TestF34_SlowNetwork(t *testing.T) {
 	t.Parallel()
+	for name, slow := range map[string]func(i int, p *proxy.Proxy){
+		"latency":   func(i int, p *proxy.Proxy) { p.Delay(time.Duration(50+100*i) * time.Millisecond) },
+		"bandwidth": func(_ int, p *proxy.Proxy) { p.Limit(1_000_000 / 8) }, // 1 Mbit/s
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, func(t *testing.T, o ordering) {
+				t.Helper()
+				undisturbed(t, o, slow)
+			})
+		})
+	}
+}
+
+func TestF35_BytesComeInSlices(t *testing.T) {
+	t.Parallel()
+	inEveryOrder(t, func(t *testing.T, o ordering) {
+		t.Helper()
+		undisturbed(t, o, func(i int, p *proxy.Proxy) { p.Slice(7 + 1000*i) })
+	})
+}
+
+// undisturbed expects that a network, however slow it is, changes nothing: every record once, in order, and no error.
+func undisturbed(t *testing.T, o ordering, slow func(i int, p *proxy.Proxy)) {
+	t.Helper()
+	const n = 100
 	c, proxies := behindProxies(t)
 	c.topic("a", 2)
-	c.produce("a", 0, 100)
-	c.produce("a", 1, 100)
+	for id := range int32(2) {
+		recs := keyed("a", id, n, 10)
+		for _, r := range recs {
+			r.Value = make([]byte, 2000)
+			_, _ = rand.Read(r.Value) // nothing that could be compressed
+		}
+		c.send(recs...)
+	}
 	for i, p := range proxies {
-		p.Delay(time.Duration(50+100*i) * time.Millisecond)
+		slow(i, p)
 	}
 	j := newJournal()
-	p := c.run(t, each("a", j.handler("m")))
-	j.awaitRecords(t, 200)
+	p := c.run(t, each("a", j.handler("m"), o.draw...))
+	j.awaitRecords(t, 2*n)
 	p.stop()
 	g := NewWithT(t)
 	g.Expect(of[callbacks.Revoked](p.events)).To(HaveLen(2), "by the stop alone")
 	g.Expect(of[callbacks.FetchFailed](p.events)).To(BeEmpty())
 	g.Expect(of[callbacks.CommitFailed](p.events)).To(BeEmpty())
+	o.nothingIsLeftOut(t, j, 2, n)
 	for id := range int32(2) {
-		g.Expect(j.offsets("a", id)).To(Equal(sequence(100)))
-		g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(100))
+		g.Expect(j.offsets("a", id)).To(HaveLen(n), "each once")
+		g.Expect(c.committed("g", "a", id)).To(BeEquivalentTo(n))
 	}
 }
 
 func TestF35_ConnectionsAreResetOverAndOver(t *testing.T) {
 	t.Parallel()
-	c, proxies := behindProxies(t)
-	c.topic("a", 4)
-	j := newJournal()
-	p := c.run(t, each("a", j.handler("m")))
-	await[callbacks.Positioned](t, p.events, 4)
-	const rounds, n = 10, 50
-	for round := range rounds {
-		for id := range int32(4) {
-			c.produce("a", id, n)
+	inEveryOrder(t, func(t *testing.T, o ordering) {
+		t.Helper()
+		c, proxies := behindProxies(t)
+		c.topic("a", 4)
+		j := newJournal()
+		p := c.run(t, each("a", j.handler("m"), o.draw...))
+		await[callbacks.Positioned](t, p.events, 4)
+		const rounds = 10
+		for round := range rounds {
+			for id := range int32(4) {
+				c.keyed("a", id, whole, 10)
+			}
+			for _, p := range proxies {
+				p.Reset()
+			}
+			o.nothingIsLeftOut(t, j, 4, (round+1)*whole)
 		}
-		for _, p := range proxies {
-			p.Reset()
-		}
-		nothingIsLeftOut(t, j, 4, int64(round+1)*n)
-	}
-	p.stop()
-	NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
+		p.stop()
+		NewWithT(t).Expect(p.Err()).NotTo(HaveOccurred())
+	})
 }
 
 func TestF30_BrokerThatGoesAwayWhileAProcessBootsIsAskedAgain(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
@@ -22,6 +21,7 @@ import (
 	"github.com/karafgo/karafgo/internal/engine"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
+	"github.com/karafgo/karafgo/tools/fake"
 )
 
 // testBrokers is the environment variable that names a cluster to run the suite on, one test at a time (-parallel 1).
@@ -44,17 +44,17 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 		return realCluster(t, strings.Split(named, ","))
 	}
 	g := NewWithT(t)
-	fake, err := kfake.NewCluster(append([]kfake.Opt{
+	embedded, err := kfake.NewCluster(append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
 		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "100"}),
 	}, opts...)...)
 	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(fake.Close)
-	answerEpochs(fake)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50*time.Millisecond))
+	t.Cleanup(embedded.Close)
+	fake.AnswerEpochs(embedded)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(embedded.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50*time.Millisecond))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(cl.Close)
-	return &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
+	return &cluster{addrs: embedded.ListenAddrs(), embedded: embedded, t: t, g: g, admin: kadm.NewClient(cl), cl: cl}
 }
 
 // realCluster leaves the cluster as it was: without topics and without groups.
@@ -97,31 +97,6 @@ func (c *cluster) fake() *kfake.Cluster {
 }
 
 func (c *cluster) Fault(f kfake.Fault) *kfake.FaultHandle { return c.fake().Fault(f) }
-
-// answerEpochs works around a fault of the fake broker: after a leader move with nothing appended since,
-// OffsetForLeaderEpoch answers -1, which the
-// client takes for data loss. The real broker answers the end offset.
-func answerEpochs(fake *kfake.Cluster) {
-	fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		fake.KeepControl()
-		r := req.(*kmsg.OffsetForLeaderEpochRequest)
-		resp := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-		for _, t := range r.Topics {
-			rt := kmsg.NewOffsetForLeaderEpochResponseTopic()
-			rt.Topic = t.Topic
-			for _, p := range t.Partitions {
-				rp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-				rp.Partition, rp.LeaderEpoch = p.Partition, p.LeaderEpoch
-				if info := fake.PartitionInfo(t.Topic, p.Partition); info != nil {
-					rp.EndOffset = info.HighWatermark
-				}
-				rt.Partitions = append(rt.Partitions, rp)
-			}
-			resp.Topics = append(resp.Topics, rt)
-		}
-		return resp, nil, true
-	})
-}
 
 // topic creates a topic.
 func (c *cluster) topic(name string, partitions int32) {

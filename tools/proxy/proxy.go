@@ -1,4 +1,4 @@
-// Package proxy stands between clients and a broker, and does what networks do: delays, swallows and resets.
+// Package proxy stands between clients and a broker, and does what networks do: delays, slows down, slices, swallows and resets.
 package proxy
 
 import (
@@ -22,6 +22,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	delay  time.Duration
+	rate   int              // bytes per second, 0 for no limit
+	slice  int              // bytes at a time, 0 for as they come
 	ways   [2]chan struct{} // to the broker and from it; closed while bytes pass
 	conns  map[net.Conn]bool
 	closed bool
@@ -50,6 +52,20 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
+}
+
+// Limit passes so many bytes per second in each direction of each connection; 0 ends that.
+func (p *Proxy) Limit(rate int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = rate
+}
+
+// Slice passes at most n bytes at a time; 0 ends that.
+func (p *Proxy) Slice(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slice = n
 }
 
 // Swallow lets nothing pass: connections stay, and are silent.
@@ -91,7 +107,7 @@ func (p *Proxy) Reset() {
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.delay = 0
+	p.delay, p.rate, p.slice = 0, 0, 0
 	for _, way := range p.ways {
 		select {
 		case <-way:
@@ -154,11 +170,12 @@ func (p *Proxy) pass(dst, src net.Conn, way int) {
 	buf := make([]byte, piece)
 	for {
 		n, err := src.Read(buf)
-		if n > 0 {
-			p.hold(way)
-			if _, err := dst.Write(buf[:n]); err != nil {
+		for rest := buf[:n]; len(rest) > 0; {
+			n := p.hold(way, len(rest))
+			if _, err := dst.Write(rest[:n]); err != nil {
 				return
 			}
+			rest = rest[n:]
 		}
 		if err != nil {
 			return
@@ -166,13 +183,20 @@ func (p *Proxy) pass(dst, src net.Conn, way int) {
 	}
 }
 
-// hold waits for as long as the network takes.
-func (p *Proxy) hold(way int) {
+// hold waits for as long as the network takes, and returns how many of n bytes it passes then.
+func (p *Proxy) hold(way, n int) int {
 	p.mu.Lock()
 	open, delay := p.ways[way], p.delay
+	if p.slice > 0 {
+		n = min(n, p.slice)
+	}
+	if p.rate > 0 {
+		delay += time.Duration(n) * time.Second / time.Duration(p.rate)
+	}
 	p.mu.Unlock()
 	<-open
 	if delay > 0 {
 		<-time.After(delay)
 	}
+	return n
 }
