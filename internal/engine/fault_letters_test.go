@@ -206,6 +206,32 @@ func TestF67_LetterThatIsTooLargeForTheTopic(t *testing.T) {
 	g.Expect(headerOf(letter, consumer.HeaderError)).To(HaveLen(100))
 }
 
+func TestF83_StopWhileALetterIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	inEveryOrder(t, func(t *testing.T, o ordering) {
+		t.Helper()
+		c := newCluster(t)
+		c.topic("a", 1)
+		c.topic("dlq", 1)
+		c.produce("a", 0, 10)
+		written, goOn := make(chan struct{}, 10), make(chan struct{})
+		c.fake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.fake().KeepControl()
+			c.fake().SleepControl(func() {
+				written <- struct{}{}
+				<-goOn
+			})
+			return nil, nil, false //nolint:nilnil // not answered here
+		})
+		defer close(goOn)
+		draw := each("a", poisoned(newJournal()), append(o.draw, letters(router.DeadLetter("dlq")))...)
+		p := c.run(t, draw, withSettings(func(s *engine.Settings) { s.Drain, s.Grace = 50*time.Millisecond, time.Second }))
+		<-written
+		p.stop() // its handlers have returned, and nobody waits for the letter
+		NewWithT(t).Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(3), "it will be delivered again")
+	})
+}
+
 func TestF69_RevokedBetweenTheLetterAndTheCommit(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
