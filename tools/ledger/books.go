@@ -7,29 +7,35 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// sample is what was committed at a moment.
+// sample is an offset at a moment.
 type sample struct {
 	at        time.Time
+	topic     string
 	partition int32
 	offset    int64
 }
 
-// books are all journals.
+// books are all journals, and what handlers could not handle.
 type books struct {
-	byKey    bool
-	produced []line
-	handled  []line // in the order of their time
+	byKey, failing bool
+	partitions     int // at the beginning
+	produced       []line
+	handled        []line        // in the order of their time
+	failed         []line        // attempts
+	forwarded      []*kgo.Record // what retry topics and the dead letter topic have
 }
 
-func read(dir string, byKey bool) (*books, error) {
-	b := &books{byKey: byKey}
+func read(o options) (*books, error) {
+	b := &books{byKey: o.byKey, failing: o.failing, partitions: o.partitions}
 	var err error
-	if b.produced, err = entries(filepath.Join(dir, "producer.jsonl")); err != nil {
+	if b.produced, err = entries(filepath.Join(o.dir, "producer.jsonl")); err != nil {
 		return nil, err
 	}
-	names, err := filepath.Glob(filepath.Join(dir, "member-*.jsonl"))
+	names, err := filepath.Glob(filepath.Join(o.dir, "member-*.jsonl"))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +44,13 @@ func read(dir string, byKey bool) (*books, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.handled = append(b.handled, lines...)
+		for _, l := range lines {
+			if l.Failed > 0 {
+				b.failed = append(b.failed, l)
+			} else {
+				b.handled = append(b.handled, l)
+			}
+		}
 	}
 	slices.SortStableFunc(b.handled, func(a, b line) int { return cmp.Compare(a.Time, b.Time) })
 	return b, nil
@@ -50,6 +62,7 @@ type summary struct {
 	produced, handled, duplicates int
 	window                        int64
 	lost, disordered, early       int
+	retried, dead, letters, soon  int
 	members                       int
 	recovery                      time.Duration
 	faults                        map[string]int
@@ -72,10 +85,12 @@ func (s *summary) String() string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "faults: %s\n", strings.Join(faults, ", "))
-	fmt.Fprintf(&text, "produced %d, handled once %d, duplicates %d, largest duplicate window %d, lost = %d, out of order = %d, ",
-		s.produced, s.handled, s.duplicates, s.window, s.lost, s.disordered)
-	fmt.Fprintf(&text, "committed early = %d, members %d, recovery %s, seed %d",
-		s.early, s.members, s.recovery.Round(time.Millisecond), s.seed)
+	fmt.Fprintf(&text, "produced %d, handled once %d, retried later %d, dead-lettered %d in %d letters, ",
+		s.produced, s.handled, s.retried, s.dead, s.letters)
+	fmt.Fprintf(&text, "duplicates %d, largest duplicate window %d, lost = %d, out of order = %d, ",
+		s.duplicates, s.window, s.lost, s.disordered)
+	fmt.Fprintf(&text, "committed early = %d, retried early = %d, members %d, recovery %s, seed %d", s.early, s.soon, s.members,
+		s.recovery.Round(time.Millisecond), s.seed)
 	for _, b := range s.breaches {
 		text.WriteString("\nBREACH " + b)
 	}
@@ -83,81 +98,99 @@ func (s *summary) String() string {
 }
 
 type place struct {
+	topic     string
 	partition int32
 	offset    int64
 }
 
+func (p place) String() string { return fmt.Sprintf("%s/%d@%d", p.topic, p.partition, p.offset) }
+
 // compare checks what must hold.
-func (b *books) compare(samples []sample) *summary {
+func (b *books) compare(seen samples) *summary {
 	s := &summary{produced: len(b.produced)}
 	if s.produced == 0 {
 		s.breachf("nothing was produced")
 	}
-	first := map[place]int64{} // when it was first handled
-	last := map[line]int64{}   // the highest offset handled of what is in order: a partition, or a key in it
+	done := map[place]int64{} // when it was first handled, or passed on
+	last := map[line]int64{}  // the highest offset handled of what is in order: a partition, or a key in it
+	handled := map[int64]bool{}
 	byMember := map[string]bool{}
 	for _, l := range b.handled {
 		byMember[l.Member] = true
-		at := place{l.Partition, l.Offset}
-		order := line{Partition: l.Partition}
+		handled[l.Seq] = true
+		at := place{l.Topic, l.Partition, l.Offset}
+		order := line{Topic: l.Topic, Partition: l.Partition}
 		if b.byKey {
 			order.Key = l.Key
 		}
 		highest, some := last[order]
-		if _, again := first[at]; again {
+		if _, again := done[at]; again {
 			s.duplicates++
 			s.window = max(s.window, highest-l.Offset+1)
 			continue
 		}
-		first[at] = l.Time
-		if some && l.Offset < highest { // I2: first successes come in the order of offsets
+		done[at] = l.Time
+		// I2: first successes come in the order of offsets. A retry topic gives it up.
+		if some && l.Offset < highest && l.Topic == topic {
 			s.disordered++
 			s.breachf("I2: offset %d of partition %d, key %s, was first handled by %s after %d",
 				l.Offset, l.Partition, l.Key, l.Member, highest)
 		}
 		last[order] = max(highest, l.Offset)
 	}
-	s.handled, s.members = len(first), len(byMember)
+	s.handled, s.members = len(handled), len(byMember)
 	for _, l := range b.produced {
-		if _, ok := first[place{l.Partition, l.Offset}]; !ok {
+		if fateOf(l.Seq, b.failing).stage != lettersStage && !handled[l.Seq] {
 			s.lost++
 			s.breachf("I1: record %d at offset %d of partition %d was never handled", l.Seq, l.Offset, l.Partition)
 		}
 	}
-	b.checkCommits(s, samples, first)
+	if b.failing {
+		b.checkStages(s)
+		b.checkForwarded(s, seen.ends, done)
+	}
+	checkCommits(s, seen.committed, done)
 	return s
 }
 
-// checkCommits checks that nothing was committed before it was handled, and that offsets never went back.
-func (b *books) checkCommits(s *summary, samples []sample, first map[place]int64) {
-	byPartition := map[int32][]place{}
-	for at := range first {
-		byPartition[at.partition] = append(byPartition[at.partition], at)
+// part is a partition.
+type part struct {
+	topic     string
+	partition int32
+}
+
+// checkCommits checks that nothing was committed before it was done, and that offsets never went back.
+func checkCommits(s *summary, samples []sample, done map[place]int64) {
+	byPartition := map[part][]place{}
+	for at := range done {
+		id := part{at.topic, at.partition}
+		byPartition[id] = append(byPartition[id], at)
 	}
-	latest := map[place]int64{} // when all up to here had been handled
+	latest := map[place]int64{} // when all up to here had been done
 	for _, places := range byPartition {
 		slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.offset, b.offset) })
 		var t int64
 		for _, at := range places {
-			t = max(t, first[at])
+			t = max(t, done[at])
 			latest[at] = t
 		}
 	}
-	committed := map[int32]int64{}
+	committed := map[part]int64{}
 	for _, x := range samples {
-		if x.offset < committed[x.partition] {
-			s.breachf("I3: the committed offset of partition %d went back from %d to %d", x.partition, committed[x.partition], x.offset)
+		id := part{x.topic, x.partition}
+		if x.offset < committed[id] {
+			s.breachf("I3: the committed offset of %s/%d went back from %d to %d", x.topic, x.partition, committed[id], x.offset)
 		}
-		committed[x.partition] = max(committed[x.partition], x.offset)
-		places := byPartition[x.partition]
+		committed[id] = max(committed[id], x.offset)
+		places := byPartition[id]
 		i, _ := slices.BinarySearchFunc(places, x.offset, func(at place, offset int64) int { return cmp.Compare(at.offset, offset) })
 		if i == 0 {
 			continue
 		}
-		if done := latest[places[i-1]]; done > x.at.UnixNano() {
+		if t := latest[places[i-1]]; t > x.at.UnixNano() {
 			s.early++
-			s.breachf("I1: %d of partition %d was committed at %s, and what is before it was done at %s", x.offset, x.partition,
-				x.at.Format(time.TimeOnly+".000"), time.Unix(0, done).Format(time.TimeOnly+".000"))
+			s.breachf("I1: %d of %s/%d was committed at %s, and what is before it was done at %s", x.offset, x.topic, x.partition,
+				clock(x.at.UnixNano()), clock(t))
 		}
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/karafgo/karafgo/tools/fake"
 	"github.com/karafgo/karafgo/tools/kafka"
 	"github.com/karafgo/karafgo/tools/proxy"
 )
@@ -58,6 +61,7 @@ func startCluster(ctx context.Context, o options) (_ *cluster, err error) {
 		if err != nil {
 			return nil, err
 		}
+		fake.AnswerEpochs(c.fake)
 		c.addrs = c.fake.ListenAddrs()
 		behind = c.addrs
 	case "kafka":
@@ -89,9 +93,53 @@ type fronted struct {
 
 func (f fronted) Addr() net.Addr { return f.told }
 
-func (c *cluster) create(ctx context.Context, partitions int) error {
-	_, err := c.admin.CreateTopic(ctx, int32(partitions), -1, nil, topic)
-	return err
+// create makes the topics. What handlers could not handle has the time at which the broker had it, not at which it was sent.
+func (c *cluster) create(ctx context.Context, o options) error {
+	if _, err := c.admin.CreateTopic(ctx, int32(o.partitions), -1, nil, topic); err != nil {
+		return err
+	}
+	if !o.failing {
+		return c.settle(ctx, topic)
+	}
+	config := map[string]*string{"message.timestamp.type": new("LogAppendTime")}
+	made, err := c.admin.CreateTopics(ctx, int32(o.partitions), -1, config, forwardedTo()...)
+	if err == nil {
+		err = made.Error()
+	}
+	if err != nil {
+		return err
+	}
+	return c.settle(ctx, append(forwardedTo(), topic)...)
+}
+
+// settle returns when every broker knows the topics: one that does not would have consumers give up that are starting.
+func (c *cluster) settle(ctx context.Context, topics ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	ask := kmsg.NewPtrMetadataRequest()
+	for _, name := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &name
+		ask.Topics = append(ask.Topics, t)
+	}
+	for brokers := c.client.SeedBrokers(); len(brokers) > 0; {
+		known, err := ask.RequestWith(ctx, brokers[0])
+		if err != nil {
+			return fmt.Errorf("ask for topics: %w", err)
+		}
+		if !slices.ContainsFunc(known.Topics, func(t kmsg.MetadataResponseTopic) bool { return t.ErrorCode != 0 }) {
+			brokers = brokers[1:]
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("a broker does not know the topics: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 func (c *cluster) close() {
@@ -112,8 +160,12 @@ func (c *cluster) close() {
 // patient is how long a question to the cluster may take.
 const patient = 5 * time.Second
 
-// observe samples committed offsets until ctx ends.
-func (c *cluster) observe(ctx context.Context) (all []sample) {
+// samples are what was committed, and where topics ended to which the group writes. Those ends are of the embedded broker, which does not
+// note when it had a record.
+type samples struct{ committed, ends []sample }
+
+// observe takes samples until ctx ends.
+func (c *cluster) observe(ctx context.Context) (all samples) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -129,52 +181,69 @@ func (c *cluster) observe(ctx context.Context) (all []sample) {
 			continue // the cluster is disturbed
 		}
 		now := time.Now()
-		for _, r := range found[topic] {
+		found.Each(func(r kadm.OffsetResponse) {
 			if r.Err == nil && r.At >= 0 {
-				all = append(all, sample{now, r.Partition, r.At})
+				all.committed = append(all.committed, sample{now, r.Topic, r.Partition, r.At})
+			}
+		})
+		if c.fake == nil {
+			continue
+		}
+		now = time.Now()
+		for _, name := range forwardedTo() {
+			for id := int32(0); ; id++ {
+				info := c.fake.PartitionInfo(name, id)
+				if info == nil {
+					break
+				}
+				all.ends = append(all.ends, sample{now, name, id, info.HighWatermark})
 			}
 		}
 	}
 }
 
-// drain returns when everything is committed.
-func (c *cluster) drain(ctx context.Context, patience time.Duration) error {
+// drain returns when everything is committed: topic by topic, for what fails in one goes on to the next.
+func (c *cluster) drain(ctx context.Context, topics []string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	open := "nothing is known"
-	for {
+	for len(topics) > 0 {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the group is not done %s after the last fault: %s", patience, open)
 		case <-tick.C:
 		}
-		ask, stop := context.WithTimeout(ctx, patient)
-		ends, err := c.admin.ListEndOffsets(ask, topic)
-		if err == nil {
-			err = ends.Error()
-		}
-		var at kadm.OffsetResponses
-		if err == nil {
-			at, err = c.admin.FetchOffsets(ask, group)
-		}
-		stop()
-		if err != nil {
-			open = err.Error()
-			continue
-		}
-		open = ""
-		ends.Each(func(end kadm.ListedOffset) {
-			have, ok := at.Lookup(topic, end.Partition)
-			if end.Offset > 0 && (!ok || have.At < end.Offset) {
-				open = fmt.Sprintf("partition %d is at %d of %d", end.Partition, have.At, end.Offset)
-			}
-		})
-		if open == "" {
-			return nil
+		if open = c.open(ctx, topics[0]); open == "" {
+			topics = topics[1:]
 		}
 	}
+	return nil
+}
+
+// open says what of a topic is not committed, empty for nothing.
+func (c *cluster) open(ctx context.Context, topic string) (what string) {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	ends, err := c.admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return err.Error()
+	}
+	at, err := c.admin.FetchOffsets(ctx, group)
+	if err != nil {
+		return err.Error()
+	}
+	ends.Each(func(end kadm.ListedOffset) {
+		have, ok := at.Lookup(topic, end.Partition)
+		if end.Offset > 0 && (!ok || have.At < end.Offset) {
+			what = fmt.Sprintf("partition %d of %s is at %d of %d", end.Partition, topic, have.At, end.Offset)
+		}
+	})
+	return what
 }
 
 // grow adds partitions.
@@ -183,8 +252,8 @@ func (c *cluster) grow(ctx context.Context, n int) error {
 	return err
 }
 
-// moveLeader gives a partition to another broker.
-func (c *cluster) moveLeader(ctx context.Context, random *rand.Rand) error {
+// moveLeader gives a partition of a topic to another broker.
+func (c *cluster) moveLeader(ctx context.Context, topic string, random *rand.Rand) error {
 	found, err := c.admin.ListTopics(ctx, topic)
 	if err != nil {
 		return err

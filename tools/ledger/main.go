@@ -1,6 +1,7 @@
 // Command ledger is the long check of what karafgo promises. A producer writes numbered records, consumer processes write down what they
 // have handled, and a nemesis starts, stops, kills and freezes processes and brokers, moves leaders, adds partitions and disturbs the
-// network. At the end the books are compared: nothing lost, nothing out of order, nothing committed that was not done.
+// network. At the end the books are compared: nothing lost, nothing out of order, nothing committed that was not done, and nothing in a
+// retry topic or among the dead letters that does not belong there.
 package main
 
 import (
@@ -34,6 +35,7 @@ type options struct {
 	dir        string
 	faults     string
 	byKey      bool
+	failing    bool
 	patience   time.Duration
 }
 
@@ -67,6 +69,9 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.dir, "dir", "", "keep the journals in this folder; empty for a temporary one, which is removed when the books agree")
 	flag.StringVar(&o.faults, "faults", "", "only these, separated by commas: "+strings.Join(faultNames(), ", "))
 	flag.BoolVar(&o.byKey, "by-key", false, "handlers run side by side, in order by key, and every 1009th takes 200 ms")
+	flag.BoolVar(&o.failing, "failing", false,
+		"handlers fail: for some records at first, for some until they are in a retry topic, for some for ever, "+
+			"which are dead-lettered; every 1009th takes 200 ms")
 	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long the group may take to be done after the last fault")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -113,7 +118,7 @@ func check(ctx context.Context, o options) (*summary, error) {
 		return nil, err
 	}
 	defer c.close()
-	if err := c.create(ctx, o.partitions); err != nil {
+	if err := c.create(ctx, o); err != nil {
 		return nil, err
 	}
 	random := rand.New(rand.NewPCG(o.seed, o.seed))
@@ -123,8 +128,8 @@ func check(ctx context.Context, o options) (*summary, error) {
 	}
 	defer crew.dismiss()
 	watching, stopWatching := context.WithCancel(ctx)
-	samples := make(chan []sample, 1)
-	go func() { samples <- c.observe(watching) }()
+	seen := make(chan samples, 1)
+	go func() { seen <- c.observe(watching) }()
 	n := &nemesis{o: o, c: c, crew: crew, random: random, began: time.Now()}
 	n.rage(ctx)
 	if err := ctx.Err(); err != nil {
@@ -140,15 +145,20 @@ func check(ctx context.Context, o options) (*summary, error) {
 		stopWatching()
 		return nil, err
 	}
-	drained := c.drain(ctx, o.patience)
+	drained := c.drain(ctx, consumed(o.failing), o.patience)
 	recovery := time.Since(healed)
 	unclean := crew.stopConsumers()
 	stopWatching()
-	books, err := read(o.dir, o.byKey)
+	books, err := read(o)
 	if err != nil {
 		return nil, err
 	}
-	sum := books.compare(<-samples)
+	if o.failing {
+		if books.forwarded, err = c.read(ctx, forwardedTo()...); err != nil {
+			return nil, err
+		}
+	}
+	sum := books.compare(<-seen)
 	sum.recovery, sum.faults, sum.seed = recovery, n.done, o.seed
 	if drained != nil {
 		sum.breachf("I6: %v", drained)

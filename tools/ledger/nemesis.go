@@ -199,7 +199,11 @@ func (n *nemesis) freeze(context.Context) (bool, error) {
 func (n *nemesis) leader(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	return true, n.c.moveLeader(ctx, n.random)
+	name := topic
+	if n.o.failing {
+		name = stages[n.random.IntN(len(stages))].topic
+	}
+	return true, n.c.moveLeader(ctx, name, n.random)
 }
 
 func (n *nemesis) coordinator(context.Context) (bool, error) {

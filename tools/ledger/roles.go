@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,11 +22,16 @@ import (
 	"github.com/karafgo/karafgo/router"
 )
 
-// line is one entry of a journal. The producer's say what the cluster has, the consumers' what they have handled.
+// line is one entry of a journal. The producer's say what the cluster has, the consumers' what they have handled, or could not. Times are
+// Unix nanoseconds.
 type line struct {
-	Time      int64  `json:"t"` // Unix nanoseconds
+	Time      int64  `json:"t"` // the record's, or when it was handled
+	Began     int64  `json:"b,omitempty"`
+	Due       int64  `json:"d,omitempty"` // of a record in a retry topic
+	Failed    int    `json:"f,omitempty"` // the attempt that failed, 0 for success
 	Member    string `json:"m"`
 	Epoch     int    `json:"e,omitempty"`
+	Topic     string `json:"w"`
 	Partition int32  `json:"p"`
 	Offset    int64  `json:"o"`
 	Key       string `json:"k"`
@@ -115,7 +119,8 @@ func produce(ctx context.Context, args []string) error {
 					return // not acknowledged: nothing is promised of it
 				}
 				if err := j.write(line{
-					Time: time.Now().UnixNano(), Member: "producer", Partition: r.Partition, Offset: r.Offset, Key: key, Seq: n,
+					Time: r.Timestamp.UnixNano(), Member: "producer", Topic: topic,
+					Partition: r.Partition, Offset: r.Offset, Key: key, Seq: n,
 				}, false); err != nil {
 					bad.Store(&err)
 				}
@@ -131,9 +136,9 @@ const (
 	slowEvery = 1009
 )
 
-// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY.
+// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY FAILING.
 func consume(ctx context.Context, args []string) error {
-	name, byKey := args[0], args[3] == "true"
+	name, byKey, failing := args[0], args[3] == "true", args[4] == "true"
 	j, err := openJournal(args[2])
 	if err != nil {
 		return err
@@ -153,21 +158,31 @@ func consume(ctx context.Context, args []string) error {
 	cfg.Log.Format = "json"
 	handle := consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
 		seq := int64(binary.BigEndian.Uint64(m.Value))
-		if seq%97 == 0 && m.Attempt() == 1 {
-			return errors.New("fails at first")
+		l := line{
+			Began: time.Now().UnixNano(), Due: due(m.Record), Member: name, Epoch: m.Assigned().Epoch(),
+			Topic: m.Topic, Partition: m.Record.Partition, Offset: m.Offset, Key: string(m.Key), Seq: seq,
 		}
-		if byKey && seq%slowEvery == 0 {
+		if (byKey || failing) && seq%slowEvery == 0 {
 			<-time.After(slow)
 		}
-		return j.write(line{
-			time.Now().UnixNano(), name, m.Assigned().Epoch(), m.Record.Partition, m.Offset, string(m.Key), seq,
-		}, true)
+		failure := fateOf(seq, failing).fail(stageOf(m.Topic), m.Attempt())
+		if failure != nil {
+			l.Failed = m.Attempt()
+		}
+		l.Time = time.Now().UnixNano()
+		if err := j.write(l, failure == nil); err != nil {
+			return err
+		}
+		return failure
 	})
 	return framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
 		r.Group(group, func(g *router.Group) {
 			route := g.Topic(topic).Each(handle)
 			if byKey {
 				route.Concurrency(atOnce, router.ByKey)
+			}
+			if failing {
+				route.OnFailure(steps()...)
 			}
 		})
 	}))
