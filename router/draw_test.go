@@ -334,7 +334,11 @@ var _ = Describe("A table", func() {
 			"group": "g", "topic": "a", "consumes": "each", "offsets": "manual", "at_once": "at most 4",
 			"on_failure": "retry 3 from 1s, then stop (timeout 2s)", "starts": "2026-01-02T03:04:05Z",
 			"outputs": [{"topic": "o", "required": true, "sync": false}, {"topic": "p", "required": false, "sync": true}],
-			"drawn_at": "%s:%d"}]}]}`, r.File, r.Line)))
+			"drawn_at": "%s:%d"}]}],
+			"flow": [{"kind": "consumes", "group": "g", "from": "a"},
+				{"kind": "output", "group": "g", "from": "a", "to": "o", "required": true},
+				{"kind": "output", "group": "g", "from": "a", "to": "p", "sync": true},
+				{"kind": "stop", "group": "g", "from": "a"}]}`, r.File, r.Line)))
 	})
 })
 

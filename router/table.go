@@ -198,11 +198,7 @@ func (t *Table) String() string {
 		}
 	}
 	_ = w.Flush() // a strings.Builder does not fail
-	lines := strings.Split(b.String(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
+	return trimmed(b.String())
 }
 
 // Matches reports whether the route consumes a topic of that name, if no other does.

@@ -31,6 +31,17 @@ type outputJSON struct {
 	Sync     bool   `json:"sync"`
 }
 
+type edgeJSON struct {
+	Kind     EdgeKind `json:"kind"`
+	Group    string   `json:"group"`
+	From     string   `json:"from"`
+	To       string   `json:"to,omitempty"`
+	Required bool     `json:"required,omitempty"`
+	Sync     bool     `json:"sync,omitempty"`
+	Delay    string   `json:"delay,omitempty"`
+	Errors   []string `json:"errors,omitempty"`
+}
+
 type declaredJSON struct {
 	Topic       string            `json:"topic"`
 	Partitions  int               `json:"partitions,omitempty"`
@@ -39,7 +50,7 @@ type declaredJSON struct {
 	DeclaredAt  string            `json:"declared_at"`
 }
 
-// MarshalJSON describes the routes; handlers have no JSON.
+// MarshalJSON describes the routes, and under "flow" the edges of [Table.Flow]; handlers have no JSON.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	groups := make([]groupJSON, 0, len(t.groups))
 	for _, g := range t.groups {
@@ -64,7 +75,7 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 	for _, d := range t.declared {
 		declared = append(declared, declaredJSON{d.Name, d.Partitions, d.Replication, d.Config, fmt.Sprintf("%s:%d", d.File, d.Line)})
 	}
-	table := map[string]any{"groups": groups}
+	table := map[string]any{"groups": groups, "flow": t.Flow().json()}
 	if len(declared) > 0 {
 		table["declared"] = declared
 	}
@@ -73,4 +84,15 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("marshal table: %w", err)
 	}
 	return data, nil
+}
+
+func (f Flow) json() []edgeJSON {
+	edges := make([]edgeJSON, len(f))
+	for i, e := range f {
+		edges[i] = edgeJSON{e.Kind, e.Group, e.From, e.To, e.Required, e.Sync, "", e.Errors}
+		if e.Kind == EdgeRetry {
+			edges[i].Delay = shortly(e.Delay)
+		}
+	}
+	return edges
 }
