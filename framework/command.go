@@ -150,7 +150,7 @@ func examples() map[string][]string {
 	return map[string][]string{
 		"":             {"--config prod.yaml", "lag", "topics apply --yes"},
 		"server":       {"server", "server --brokers kafka-1:9092,kafka-2:9092", "server --include-groups pricing"},
-		"routes":       {"routes -o json"},
+		"routes":       {"routes", "routes -o mermaid", "routes -o dot | dot -Tsvg > flow.svg"},
 		"config":       {"config check", "config show"},
 		"config check": {"config check --config prod.yaml"},
 		"config show":  {"config show --set log.level=debug"},

@@ -173,26 +173,6 @@ func withSignals(fn func(ctx, forced context.Context) error) error {
 	return fn(ctx, forced)
 }
 
-func (c *cli) routes() *cobra.Command {
-	var out format
-	cmd := &cobra.Command{
-		Use: "routes", Short: "Print what is consumed, how, and what it writes", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			cfg, err := c.load()
-			if err != nil {
-				return err
-			}
-			s, err := c.draw(cfg)
-			if err != nil {
-				return err
-			}
-			return out.write(c.out, s.table, func(w io.Writer) { fmt.Fprint(w, s.table) })
-		},
-	}
-	out.flag(cmd)
-	return cmd
-}
-
 func (c *cli) config() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs}
 	cmd.AddCommand(

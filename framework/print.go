@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -20,17 +22,22 @@ const (
 	formatYAML  format = "yaml"
 )
 
-// flag adds -o to a command, and refuses other values before the command runs.
-func (f *format) flag(cmd *cobra.Command) {
+// flag adds -o to a command, and refuses other values before the command runs. The command writes by itself in the formats that are more.
+func (f *format) flag(cmd *cobra.Command, more ...format) {
+	formats := append([]format{formatTable, formatJSON, formatYAML}, more...)
+	names := make([]string, len(formats))
+	for i, known := range formats {
+		names[i] = string(known)
+	}
+	last := len(names) - 1
+	usage := strings.Join(names[:last], ", ") + " or " + names[last]
 	*f = formatTable
-	cmd.Flags().StringVarP((*string)(f), "output", "o", string(formatTable), "table, json or yaml")
+	cmd.Flags().StringVarP((*string)(f), "output", "o", string(formatTable), usage)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		switch *f {
-		case formatTable, formatJSON, formatYAML:
-			return nil
-		default:
-			return fmt.Errorf("-o %s: want table, json or yaml", *f)
+		if !slices.Contains(formats, *f) {
+			return fmt.Errorf("-o %s: want %s", *f, usage)
 		}
+		return nil
 	}
 }
 

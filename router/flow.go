@@ -49,14 +49,16 @@ const (
 	EdgeRetry EdgeKind = "retry"
 	// EdgeDeadLetter is a topic for records that failed for good.
 	EdgeDeadLetter EdgeKind = "dead_letter"
-	// EdgeSkip, EdgeStop and EdgeBlock are failures that go nowhere: see [Skip], [Stop] and [Block]. A Block for all errors that no When
-	// matches is no edge: the records stay in their topic, as they do wherever nothing is drawn.
-	EdgeSkip  EdgeKind = "skip"
-	EdgeStop  EdgeKind = "stop"
+	// EdgeSkip is the end of failures that [Skip] gives up.
+	EdgeSkip EdgeKind = "skip"
+	// EdgeStop is the end of failures that stop the process: see [Stop].
+	EdgeStop EdgeKind = "stop"
+	// EdgeBlock is the end of failures whose records stay in their topic, of a [When] only: a [Block] for all other errors is no edge, as
+	// nothing is where nothing is drawn.
 	EdgeBlock EdgeKind = "block"
 )
 
-// Flow returns where records go. Its order is that of the drawing.
+// Flow returns where records go, in the order drawn. Of what handlers write it knows the outputs that their responders declare.
 func (t *Table) Flow() Flow {
 	var flow Flow
 	for _, g := range t.groups {

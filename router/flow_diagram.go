@@ -90,7 +90,7 @@ func (d *diagram) node(key nodeKey, label string) string {
 func (d *diagram) arrow(a arrow) { d.arrows = append(d.arrows, a) }
 
 // Mermaid draws it as a flowchart in the language of Mermaid, which GitHub shows in a block of code that is marked mermaid. Topics are
-// round, patterns have a cut, routes are boxes with the name of their group; what failures do is dotted.
+// round, patterns hexagons, routes boxes with the name of their group; what failures do is dotted.
 func (f Flow) Mermaid() string {
 	shapes := map[nodeKind]string{
 		topicNode: `(["%s"])`, patternNode: `{{"%s"}}`, routeNode: `["%s"]`, endNode: `(("%s"))`,
@@ -118,7 +118,9 @@ func (f Flow) Mermaid() string {
 // Markdown, and show an error in place of a list or a link: so "_", "-" and "." stand for themselves only within a word, and not in "www.".
 func mermaidText(text string) string {
 	runes := []rune(text)
-	word := func(i int) bool { return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i])) }
+	word := func(i int) bool {
+		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]))
+	}
 	var b strings.Builder
 	for i, r := range runes {
 		within := strings.ContainsRune("_-.", r) && word(i-1) && word(i+1) && !isLink(runes[:i+1])

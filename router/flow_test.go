@@ -126,8 +126,8 @@ var _ = Describe("The flow of records", func() {
 		mermaid, ok := strings.CutPrefix(flow.Mermaid(), "flowchart LR\n")
 		Expect(ok).To(BeTrue())
 		m := read(mermaid,
-			regexp.MustCompile(`^    (\w+)(?:\(\[|\{\{|\[|\(\()"(`+text+`)"(?:\]\)|\}\}|\]|\)\))$`),
-			regexp.MustCompile(`^    (\w+) -\.?->(?:\|"(?:`+text+`)"\|)? (\w+)$`))
+			regexp.MustCompile(`^ {4}(\w+)(?:\(\[|\{\{|\[|\(\()"(`+text+`)"(?:\]\)|\}\}|\]|\)\))$`),
+			regexp.MustCompile(`^ {4}(\w+) -\.?->(?:\|"(?:`+text+`)"\|)? (\w+)$`))
 
 		const quoted = `"(?:[^"\\\n]|\\\\|\\")+"`
 		dot, ok := strings.CutPrefix(flow.DOT(), "digraph flow {\n    rankdir=LR\n")
@@ -135,8 +135,8 @@ var _ = Describe("The flow of records", func() {
 		dot, ok = strings.CutSuffix(dot, "}\n")
 		Expect(ok).To(BeTrue())
 		d := read(dot,
-			regexp.MustCompile(`^    (\w+) \[shape=\w+, label=(`+quoted+`)\]$`),
-			regexp.MustCompile(`^    (\w+) -> (\w+)(?: \[(?:label=`+quoted+`)?(?:, )?(?:style=dotted)?\])?$`))
+			regexp.MustCompile(`^ {4}(\w+) \[shape=\w+, label=(`+quoted+`)\]$`),
+			regexp.MustCompile(`^ {4}(\w+) -> (\w+)(?: \[(?:label=`+quoted+`)?(?:, )?(?:style=dotted)?\])?$`))
 		Expect(d.arrows).To(Equal(m.arrows))
 		Expect(d.nodes).To(HaveLen(len(m.nodes)))
 	})

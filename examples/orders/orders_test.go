@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +28,47 @@ func order(id, sku string) *testkit.Message {
 func TestRoutesAreThese(t *testing.T) {
 	routes, _ := app(false)
 	testkit.GoldenRoutes(t, "testdata/routes.golden", routes)
+}
+
+func TestTheFlowIsThis(t *testing.T) {
+	routes, _ := app(false)
+	table, err := router.Draw(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := table.Flow()
+	have := fmt.Sprintf("%s\n%s\n%s", flow, flow.Mermaid(), flow.DOT())
+	if os.Getenv("KARAFGO_UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile("testdata/flow.golden", []byte(have), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/flow.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != have {
+		t.Errorf("the flow has changed:\n%s", have)
+	}
+}
+
+// The guide shows the flow as `routes` prints it.
+func TestTheGuideShowsTheFlow(t *testing.T) {
+	routes, _ := app(false)
+	table, err := router.Draw(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/guide/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll("\n"+strings.TrimSuffix(table.Flow().String(), "\n"), "\n", "\n    ") + "\n"
+	for _, want := range []string{text, "\n```mermaid\n" + table.Flow().Mermaid() + "```\n"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/guide/operating.md does not have:\n%s", want)
+		}
+	}
 }
 
 func TestAnOrderIsPricedAndIndexed(t *testing.T) {

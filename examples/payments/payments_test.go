@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/router"
 	"github.com/karafgo/karafgo/testkit"
 )
 
@@ -20,6 +22,27 @@ func abroad(account string) *testkit.Message {
 
 func TestRoutesAreThese(t *testing.T) {
 	testkit.GoldenRoutes(t, "testdata/routes.golden", Routes(&Desk{newBank()}))
+}
+
+func TestTheFlowIsThis(t *testing.T) {
+	table, err := router.Draw(Routes(&Desk{newBank()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := table.Flow()
+	have := fmt.Sprintf("%s\n%s\n%s", flow, flow.Mermaid(), flow.DOT())
+	if os.Getenv("KARAFGO_UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile("testdata/flow.golden", []byte(have), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/flow.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != have {
+		t.Errorf("the flow has changed:\n%s", have)
+	}
 }
 
 func TestWhatTheBankRefusesIsADeadLetterAtOnce(t *testing.T) {
