@@ -214,6 +214,13 @@ type Committed struct {
 	Offset int64
 }
 
+// TransactionAborted says that a transaction of a group drawn with ExactlyOnce was not committed: everything that was finished since the
+// one before is handled again. Nobody who reads what is committed sees its outputs.
+type TransactionAborted struct {
+	Group string
+	Err   error
+}
+
 // CommitFailed says that an offset was not stored. It is kept, and committed later if the partition is still owned.
 type CommitFailed struct {
 	Where
@@ -346,38 +353,39 @@ type Stopped struct {
 	Clean bool
 }
 
-func (Started) event()         {}
-func (Joined) event()          {}
-func (Assigned) event()        {}
-func (Positioned) event()      {}
-func (MetadataIgnored) event() {}
-func (Revoked) event()         {}
-func (Polled) event()          {}
-func (Fetched) event()         {}
-func (Handled) event()         {}
-func (Failed) event()          {}
-func (Retried) event()         {}
-func (Blocked) event()         {}
-func (RetriedLater) event()    {}
-func (DeadLettered) event()    {}
-func (ForwardFailed) event()   {}
-func (Skipped) event()         {}
-func (Produced) event()        {}
-func (ProduceFailed) event()   {}
-func (Sent) event()            {}
-func (SendFailed) event()      {}
-func (Committed) event()       {}
-func (CommitFailed) event()    {}
-func (Paused) event()          {}
-func (Resumed) event()         {}
-func (FetchFailed) event()     {}
-func (Gap) event()             {}
-func (Stale) event()           {}
-func (Unassigned) event()      {}
-func (TopicMissing) event()    {}
-func (TopicFound) event()      {}
-func (TopicRecreated) event()  {}
-func (HookFailed) event()      {}
-func (Dropped) event()         {}
-func (Stopping) event()        {}
-func (Stopped) event()         {}
+func (Started) event()            {}
+func (Joined) event()             {}
+func (Assigned) event()           {}
+func (Positioned) event()         {}
+func (MetadataIgnored) event()    {}
+func (Revoked) event()            {}
+func (Polled) event()             {}
+func (Fetched) event()            {}
+func (Handled) event()            {}
+func (Failed) event()             {}
+func (Retried) event()            {}
+func (Blocked) event()            {}
+func (RetriedLater) event()       {}
+func (DeadLettered) event()       {}
+func (ForwardFailed) event()      {}
+func (Skipped) event()            {}
+func (Produced) event()           {}
+func (ProduceFailed) event()      {}
+func (TransactionAborted) event() {}
+func (Sent) event()               {}
+func (SendFailed) event()         {}
+func (Committed) event()          {}
+func (CommitFailed) event()       {}
+func (Paused) event()             {}
+func (Resumed) event()            {}
+func (FetchFailed) event()        {}
+func (Gap) event()                {}
+func (Stale) event()              {}
+func (Unassigned) event()         {}
+func (TopicMissing) event()       {}
+func (TopicFound) event()         {}
+func (TopicRecreated) event()     {}
+func (HookFailed) event()         {}
+func (Dropped) event()            {}
+func (Stopping) event()           {}
+func (Stopped) event()            {}

@@ -203,6 +203,8 @@ func (l eventLog) rare(ev callbacks.Event) {
 	case callbacks.TopicRecreated:
 		l.log.Warn("topic was deleted and made anew: it is consumed from its first record",
 			zap.String("group", e.Group), zap.String("topic", e.Topic))
+	case callbacks.TransactionAborted:
+		l.log.Warn("transaction aborted: what it had finished is handled again", zap.String("group", e.Group), zap.Error(e.Err))
 	case callbacks.HookFailed:
 		l.log.Error("hook failed", zap.String("group", e.Group), zap.String("hook", e.Hook), zap.Error(e.Err))
 	case callbacks.Stopping:

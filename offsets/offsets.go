@@ -15,6 +15,9 @@ const (
 	// AtMostOnce commits the offset before the record is handed over: a record is never delivered twice, and is lost where its handler
 	// does not get to its end.
 	AtMostOnce
+	// ExactlyOnce commits offsets and outputs together, in transactions: whoever reads only what is committed sees the outputs of each
+	// record once. It is drawn for a whole group.
+	ExactlyOnce
 )
 
 // String returns the name that route tables print.
@@ -26,6 +29,8 @@ func (m Mode) String() string {
 		return "manual"
 	case AtMostOnce:
 		return "at most once"
+	case ExactlyOnce:
+		return "exactly once"
 	default:
 		return "unknown"
 	}

@@ -156,6 +156,28 @@ var _ = Describe("A mistake in a drawing", func() {
 			`Concurrency: ByKeyOf\(nil\): pass a function that returns the key of a record, or use router\.ByKey`),
 		Entry("state side by side", func(g *router.Group) { g.Topic("a").EachPartition(maker).Concurrency(8, router.Unordered) },
 			"Concurrency unordered with EachPartition: its handlers are called one record at a time; draw Each"),
+		Entry("exactly once by key", func(g *router.Group) {
+			g.ExactlyOnce()
+			g.Topic("a").Each(one).Concurrency(8, router.ByKey)
+		}, `Concurrency by key in a group with ExactlyOnce at \S+draw_test\.go:\d+: a transaction commits one offset for a partition, `+
+			`and outputs in its order; draw it by partition`),
+		Entry("exactly once and marks by hand", func(g *router.Group) {
+			g.Topic("a").Each(one).ManualOffsets()
+			g.ExactlyOnce()
+		}, `ManualOffsets in a group with ExactlyOnce at \S+: the offset goes with the outputs; remove ManualOffsets`),
+		Entry("exactly once and at most once", func(g *router.Group) {
+			g.ExactlyOnce()
+			g.Topic("a").Each(one).AtMostOnce()
+		}, `AtMostOnce in a group with ExactlyOnce at \S+: the offset goes with the outputs; remove AtMostOnce`),
+		Entry("exactly once with records used again", func(g *router.Group) {
+			g.ExactlyOnce()
+			g.Topic("a").Each(one).ReuseRecords()
+		}, `ReuseRecords in a group with ExactlyOnce at \S+: outputs wait for their transaction, and may be made `+
+			`of the record's bytes; remove ReuseRecords`),
+		Entry("exactly once with outputs that leave at once", func(g *router.Group) {
+			g.ExactlyOnce()
+			g.Topic("a").Each(writer{outputs: []consumer.Output{{Topic: "out", Sync: true}}})
+		}, `Sync output out in a group with ExactlyOnce at \S+: nothing leaves before its handler has succeeded; declare it Required or Optional`),
 		Entry("at most once side by side", func(g *router.Group) { g.Topic("a").Each(one).AtMostOnce().Concurrency(8, router.ByKey) },
 			"Concurrency by key with AtMostOnce: what is committed before it is handed over has to be in order"),
 		Entry("polls of one side by side", func(g *router.Group) {

@@ -102,8 +102,10 @@ type Group struct {
 
 	fetchOne  *bool
 	maxPoll   int
+	exactly   bool
 	fetchAt   location
 	maxPollAt location
+	exactlyAt location
 }
 
 // Use wraps the routes of this group drawn after it, inside the drawer's middleware.

@@ -54,6 +54,8 @@ type GroupSpec struct {
 	BatchFetching bool
 	// MaxPollRecords is 0 when the configuration decides.
 	MaxPollRecords int
+	// ExactlyOnce commits outputs and offsets of the group in transactions.
+	ExactlyOnce bool
 	// Routes are in the order drawn.
 	Routes []RouteSpec
 }
@@ -319,6 +321,7 @@ func (d *drawing) table() *Table {
 			t.groups[i].Routes = append(t.groups[i].Routes, r.spec())
 		}
 	}
+	d.exactlyOnce(t, index)
 	d.addRetries(t)
 	d.checkCycles(t)
 	t.separate()

@@ -22,6 +22,9 @@ type memory struct {
 	groups  map[string]*offsetStore
 	members map[string]*member
 	refuse  map[string][]error // of produced records, by topic: the next ones fail
+
+	producers int64             // clients with transactions
+	added     map[string]func() // what else their transactions commit
 }
 
 // offsetStore is what a group has committed.
@@ -33,7 +36,7 @@ type offsetStore struct {
 func newMemory(out *outputs) *memory {
 	return &memory{
 		outputs: out, topics: map[string][][]*kgo.Record{}, groups: map[string]*offsetStore{},
-		members: map[string]*member{}, refuse: map[string][]error{},
+		members: map[string]*member{}, refuse: map[string][]error{}, added: map[string]func(){},
 	}
 }
 
@@ -125,6 +128,18 @@ func (c *memory) failOutputs(topic string, n int, err error) {
 	c.refuse[topic] = append(c.refuse[topic], slices.Repeat([]error{err}, n)...)
 }
 
+// refusal is why the next record to a topic fails, nil if it does not.
+func (c *memory) refusal(topic string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.refuse[topic]
+	if len(next) == 0 {
+		return nil
+	}
+	c.refuse[topic] = next[1:]
+	return next[0]
+}
+
 // Producer implements kafka.Connector.
 func (c *memory) Producer() (kafka.Producer, error) { return memoryProducer{c}, nil } //nolint:ireturn // it implements an interface
 
@@ -163,12 +178,7 @@ func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]k
 
 func (p memoryProducer) Produce(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
 	p.c.create(r.Topic, 1)
-	p.c.mu.Lock()
-	var err error
-	if next := p.c.refuse[r.Topic]; len(next) > 0 {
-		err, p.c.refuse[r.Topic] = next[0], next[1:]
-	}
-	p.c.mu.Unlock()
+	err := p.c.refusal(r.Topic)
 	if err == nil {
 		if int(r.Partition) >= p.c.partitions(r.Topic) {
 			r.Partition = anyPartition

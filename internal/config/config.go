@@ -100,7 +100,7 @@ func Default() Config {
 			OnUnreadable:      BlockOnUnreadable,
 			MaxPollRecords:    10_000,
 		},
-		Commit: Commit{Interval: 5 * time.Second},
+		Commit: Commit{Interval: 5 * time.Second, TransactionInterval: 100 * time.Millisecond},
 		Producer: Producer{
 			Compression:        Snappy,
 			Linger:             5 * time.Millisecond,
@@ -110,7 +110,7 @@ func Default() Config {
 			OnFull:             Wait,
 			Acks:               AcksAll,
 			Partitioner:        Murmur2,
-			TransactionTimeout: time.Minute,
+			TransactionTimeout: 15 * time.Second,
 		},
 		Concurrency: Concurrency{Limit: 0},
 		Shutdown:    Shutdown{Drain: 30 * time.Second, Grace: 5 * time.Second},

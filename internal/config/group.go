@@ -125,4 +125,8 @@ type Commit struct {
 	// Threshold is the number of records handled since the last commit that causes one at once,
 	// before interval has passed. 0 leaves it to interval alone. Defaults to 0.
 	Threshold int `yaml:"threshold"`
+	// TransactionInterval is how long outputs and offsets of a group drawn with ExactlyOnce wait to be
+	// committed together, 1ms or more: what reads them committed sees them so much later. Kafka Streams:
+	// commit.interval.ms. Defaults to 100ms.
+	TransactionInterval time.Duration `yaml:"transaction_interval"`
 }

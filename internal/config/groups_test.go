@@ -30,7 +30,7 @@ groups:
 		pricing := cfg.ForGroup("pricing.eu")
 		Expect(pricing.Group.Balancers).To(Equal([]string{config.Range}))
 		Expect(pricing.Group.SessionTimeout).To(Equal(30 * time.Second))
-		Expect(pricing.Commit).To(Equal(config.Commit{Interval: time.Second, Threshold: 100}))
+		Expect(pricing.Commit).To(Equal(config.Commit{Interval: time.Second, Threshold: 100, TransactionInterval: 100 * time.Millisecond}))
 		Expect(pricing.Fetch).To(Equal(config.Default().Fetch))
 		Expect(cfg.ForGroup("search")).To(Equal(cfg.ForGroup("other")))
 		Expect(cfg.Group.Balancers).To(Equal([]string{config.Sticky, config.Range}))

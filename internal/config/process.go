@@ -83,13 +83,15 @@ type Producer struct {
 	// batch of 64 KiB is full, then to another. framework.Partitioner takes one of the program.
 	// Defaults to murmur2.
 	Partitioner string `yaml:"partitioner"`
-	// TransactionalID names this process in transactions of responder.Producer (KIP-98). Every process
-	// needs its own, and the same again after a restart, which fences what it left behind. Kafka:
-	// transactional.id. Defaults to empty, no transactions.
+	// TransactionalID names this process in transactions (KIP-98). Every process needs its own, and the
+	// same again after a restart, which ends what it left open. Transactions of responder.Producer need
+	// it. Groups drawn with ExactlyOnce add their own id to it; without it they take group.instance_id,
+	// or else a random id, and what a crash leaves open holds up its partitions until
+	// transaction_timeout. Kafka: transactional.id. Defaults to empty.
 	TransactionalID string `yaml:"transactional_id"`
 	// TransactionTimeout is how long a transaction may take before the broker aborts it, 15m at most
 	// by the broker's own default (transaction.max.timeout.ms). Kafka: transaction.timeout.ms. Defaults
-	// to 1m.
+	// to 15s.
 	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
 }
 

@@ -65,6 +65,7 @@ func (v *validator) shared(g GroupConfig) {
 
 	between(v, "commit.interval", g.Commit.Interval, leastInterval, anyTime)
 	between(v, "commit.threshold", g.Commit.Threshold, 0, math.MaxInt)
+	between(v, "commit.transaction_interval", g.Commit.TransactionInterval, time.Millisecond, wireTime)
 }
 
 func (v *validator) fetch(f Fetch) {

@@ -148,8 +148,8 @@ func (a *assignment) begin(at position, known int64, done spans) {
 	go w.loop()
 }
 
-// beginClose stops handing over records; the delivery in progress goes on.
-func (a *assignment) beginClose() {
+// beginClose stops handing over records; the delivery in progress goes on. It reports whether it was open until then.
+func (a *assignment) beginClose() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch state(a.state.Load()) {
@@ -157,7 +157,7 @@ func (a *assignment) beginClose() {
 		a.end() // no worker was started
 	case stateFetching:
 	case stateClosing, stateClosed:
-		return
+		return false
 	}
 	a.state.Store(int32(stateClosing))
 	close(a.closing)
@@ -165,6 +165,7 @@ func (a *assignment) beginClose() {
 	if a.keys != nil {
 		a.route.pool.close(a.keys)
 	}
+	return true
 }
 
 // signal wakes the worker to look at its assignment again.

@@ -98,6 +98,9 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handled.Store(0)
+	if c.r.tx != nil {
+		return c.r.tx.commit(ctx, nil, true)
+	}
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.committable(); ok {
@@ -112,6 +115,9 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.r.tx != nil {
+		return c.r.tx.commit(ctx, as, store)
+	}
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.seal(); ok && store {

@@ -49,7 +49,9 @@ func Configure(cfg config.Config) Settings {
 				FetchWait:       g.Fetch.MaxWait,
 				CommitInterval:  g.Commit.Interval,
 				CommitThreshold: g.Commit.Threshold,
-				StopOnGap:       g.Fetch.OnGap == config.StopOnGap,
+
+				TransactionInterval: g.Commit.TransactionInterval,
+				StopOnGap:           g.Fetch.OnGap == config.StopOnGap,
 
 				StopOnUnreadable: g.Fetch.OnUnreadable == config.StopOnUnreadable,
 				RevokeDrain:      g.Group.Drain,

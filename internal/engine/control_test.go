@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -290,18 +291,20 @@ func TestStatusNamesTheRecordInProgress(t *testing.T) {
 			c := newCluster(t)
 			c.topic("a", 1)
 			c.produce("a", 0, 100)
-			stuck, ticked := newGate(), make(chan time.Time)
+			stuck, running := newGate(), make(chan *process, 1)
 			t.Cleanup(stuck.release)
 			p := c.run(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
-				if m.Offset == 9 {
-					<-ticked
+				if m.Offset == 9 { // until the clock has seen it running
+					for p := <-running; p.Clock() < p.BusySince("g", "a", 0)+2*time.Millisecond; {
+						runtime.Gosched()
+					}
 				}
 				if m.Offset == 10 {
 					stuck.hold(m)
 				}
 				return nil
 			}), more))
-			time.AfterFunc(20*time.Millisecond, func() { close(ticked) })
+			running <- p
 			<-stuck.entered
 			NewWithT(t).Expect(p.Status()[0]).To(And(HaveField("Handling", BeEquivalentTo(10)), HaveField("Busy", BeNumerically(">", 0))))
 			stuck.release()

@@ -43,7 +43,7 @@ func (w *worker) resolve() bool {
 	if whole {
 		last = w.recs[end-1]
 	}
-	if cause := context.Cause(a.ctx); cause != nil {
+	if context.Cause(a.ctx) != nil || errors.Is(f.err, errUndone) {
 		// A cancelled handler's error is not a failure.
 		w.r.emit(callbacks.Stale{Where: a.where(), First: rec.Offset, Last: last.Offset, Epoch: a.epoch, Err: f.err})
 		return false

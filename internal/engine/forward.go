@@ -174,7 +174,7 @@ func (w *worker) ship(f *failure) bool {
 			a.shipped(f, rec, w.attempt)
 			w.pass(nil)
 			return true
-		case context.Cause(a.ctx) != nil, !a.is(stateFetching):
+		case context.Cause(a.ctx) != nil, !a.is(stateFetching), errors.Is(err, errUndone):
 			return false // the next owner gets it
 		case to.trimmed(err):
 			continue
@@ -205,8 +205,12 @@ func (a *assignment) shipped(f *failure, rec *kgo.Record, attempt int) {
 
 // forward writes a record to another topic and returns when the cluster has it, or when the partition is taken away.
 func (r *runner) forward(a *assignment, rec *kgo.Record, to *forward, attempts int, why error) error {
+	out := to.carried(rec, r.id, attempts, why, time.Now())
+	if r.tx != nil {
+		return r.tx.alone(a, rec, []*kgo.Record{out}, position{rec.Offset + 1, rec.LeaderEpoch})
+	}
 	acked := make(chan error, 1)
-	r.e.producer.Produce(a.ctx, a.source(rec.Offset), to.carried(rec, r.id, attempts, why, time.Now()),
+	r.e.producer.Produce(a.ctx, a.source(rec.Offset), out,
 		func(_ *kgo.Record, err error) { acked <- err })
 	select {
 	case err := <-acked:

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/kafka"
 )
 
 // outbox counts the outputs of a lane's claim that are produced and not yet acknowledged. Its records are done only when all are
@@ -20,6 +22,7 @@ type outbox struct {
 
 // refusal is a source record with an output that was not acknowledged.
 type refusal struct {
+	tp     kafka.TopicPartition // in transactions, which are of several
 	offset int64
 	topic  string
 	err    error

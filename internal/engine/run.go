@@ -17,7 +17,7 @@ func (w *worker) run() {
 	w.skipped, w.err = 0, nil
 	w.delivered = w.first
 	if w.attempt > 0 {
-		w.delivered = &delivery{a: w.a, out: w.out, attempt: w.attempt + 1}
+		w.delivered = &delivery{a: w.a, out: w.sender, attempt: w.attempt + 1}
 	}
 	w.a.handling.Store(w.recs[w.i].Offset)
 	w.a.busySince.Store(max(now, 1))

@@ -24,6 +24,7 @@ type runner struct {
 	client   kafka.Consumer
 
 	committer *committer
+	tx        *transactor // nil unless the group is drawn with ExactlyOnce
 	budget    *budget
 	errors    *rate
 	ready     chan struct{} // closed when client is set
@@ -81,7 +82,11 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 		epochs:     map[kafka.TopicPartition]int{},
 		pollDone:   make(chan struct{}),
 	}
-	r.committer = newCommitter(r, gs.CommitInterval, gs.CommitThreshold)
+	interval := gs.CommitInterval
+	if spec.ExactlyOnce {
+		r.tx, interval = newTransactor(r), gs.TransactionInterval
+	}
+	r.committer = newCommitter(r, interval, gs.CommitThreshold)
 	for _, rs := range spec.Routes {
 		rt := newRoute(e, rs)
 		if rs.Pattern != nil {
@@ -96,7 +101,7 @@ func newRunner(e *Engine, spec router.GroupSpec) *runner {
 // start joins the group and polls.
 func (r *runner) start() error {
 	client, err := r.e.settings.Connect.Consumer(
-		kafka.Group{ID: r.id, Topics: r.subscription(), Reuse: r.reuses()},
+		kafka.Group{ID: r.id, Topics: r.subscription(), Reuse: r.reuses(), InTransactions: r.tx != nil},
 		kafka.Callbacks{Assigned: r.onAssigned, Revoked: r.onRevoked, Lost: r.onLost, Position: r.position},
 	)
 	if err != nil {

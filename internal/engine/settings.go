@@ -59,6 +59,8 @@ type GroupSettings struct {
 	FetchWait       time.Duration
 	CommitInterval  time.Duration
 	CommitThreshold int
+	// TransactionInterval is between two commits of a group drawn with ExactlyOnce.
+	TransactionInterval time.Duration
 	// StopOnGap ends the process when records are gone that should have been consumed, instead of going on after them.
 	StopOnGap bool
 	// StopOnUnreadable ends the process at a batch that cannot be read, instead of waiting at it.

@@ -131,6 +131,9 @@ func (r *runner) stop(ctx context.Context, by stopDeadlines) bool {
 	_ = r.client.Leave(leave) // the session's timeout takes over
 	cancel()
 	r.client.Close()
+	if r.tx != nil {
+		r.tx.close()
+	}
 	for _, a := range as {
 		if a.returned() {
 			a.cancel(offsets.ErrStopping) // frees the context

@@ -49,12 +49,14 @@ type worker struct {
 	alone   int // batch: deliver recs[i:alone] one by one
 	ahead   int // AtMostOnce: recs[:ahead] are committed
 
-	out   *pipeline // nil without outputs
-	trail trail
-	timed *attempts
-	gate  gate
-	gated bool // it has filters
-	probe bool // the next record tells whether the route goes on
+	sender sender    // nil without outputs
+	out    *pipeline // the same, unless they go in transactions
+	exact  *exactly  // the same, if they do
+	trail  trail
+	timed  *attempts
+	gate   gate
+	gated  bool // it has filters
+	probe  bool // the next record tells whether the route goes on
 
 	// Of the run in progress.
 	base      int // recs[base] was the first
@@ -70,10 +72,15 @@ type worker struct {
 
 func newWorker(a *assignment) *worker {
 	w := &worker{a: a, r: a.r, route: a.route, gated: len(a.route.filters) > 0}
-	if a.route.responds {
+	switch {
+	case a.r.tx != nil:
+		w.exact = &exactly{t: a.r.tx, a: a}
+		w.sender = w.exact
+	case a.route.responds:
 		w.out = newPipeline(a)
+		w.sender = w.out
 	}
-	w.first = &delivery{a: a, out: w.out, attempt: 1}
+	w.first = &delivery{a: a, out: w.sender, attempt: 1}
 	switch spec := &a.route.spec; spec.Mode {
 	case router.ModeBatch:
 		w.chain = consumer.Chain(spec.BatchHandler, a.route.mw...)
@@ -86,6 +93,14 @@ func newWorker(a *assignment) *worker {
 			w.each = h
 		} else {
 			w.chain = consumer.Chain(eachHandler{h}, a.route.mw...)
+		}
+	}
+	if x := w.exact; x != nil {
+		x.each, x.chain = w.each, w.chain
+		if w.each != nil {
+			w.each = x
+		} else {
+			w.chain = x
 		}
 	}
 	if t := a.route.spec.Timeout; t > 0 {

@@ -34,6 +34,8 @@ type OffsetStore interface {
 	// Commit stores offsets with metadata and returns when the broker answered. The error is that of the whole request; the map holds
 	// the partitions that failed.
 	Commit(ctx context.Context, offsets Offsets) (failed map[TopicPartition]error, err error)
+	// AddOffsets adds offsets to a transaction, with their metadata. All of them count with it, or none.
+	AddOffsets(ctx context.Context, tx TransactionIdentity, offsets Offsets) error
 	// FetchOffset reads the committed offset of one partition, -1 when there is none.
 	FetchOffset(ctx context.Context, tp TopicPartition) (Committed, error)
 	// ListOffsets resolves positions: the first offset, the one after the last, or the first at or after a time.
@@ -60,6 +62,8 @@ type Producer interface {
 type Connector interface {
 	Consumer(g Group, cb Callbacks) (Consumer, error)
 	Producer() (Producer, error)
+	// Transactions makes the client for the transactions of a group.
+	Transactions(group string) (Transactions, error)
 }
 
 // Group is what a member of a consumer group subscribes to.
@@ -68,6 +72,8 @@ type Group struct {
 	Topics []string
 	// Reuse pools records: those that the group recycles are used again.
 	Reuse bool
+	// InTransactions says that its offsets are committed in transactions. It receives only records that are committed.
+	InTransactions bool
 }
 
 // Callbacks are called by the client as its assignment changes, never concurrently for one member.

@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,10 +29,13 @@ type Cluster struct {
 	// balancers of the program; instead of group.balancers
 	balancers   []kgo.GroupBalancer
 	partitioner kgo.Partitioner // of the program; instead of producer.partitioner
+	random      string          // of this process, for ids that nobody gave
 }
 
 // New makes a Cluster; nothing is connected yet. logger may be nil.
-func New(cfg config.Config, logger kgo.Logger) *Cluster { return &Cluster{cfg: cfg, logger: logger} }
+func New(cfg config.Config, logger kgo.Logger) *Cluster {
+	return &Cluster{cfg: cfg, logger: logger, random: rand.Text()}
+}
 
 // WithDialer connects by dial instead of TCP: a virtual network in tests.
 func (c *Cluster) WithDialer(dial Dial) *Cluster {

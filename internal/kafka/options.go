@@ -81,7 +81,10 @@ func (c *Cluster) consumerOptions(g Group, gc config.GroupConfig) []kgo.Opt {
 		kgo.RebalanceTimeout(gc.Group.RebalanceTimeout),           //
 		kgo.BrokerMaxReadBytes(int32(min(max(2*answer, 100<<20), 1<<31-1))),
 	}
-	if gc.Fetch.Isolation == config.ReadCommitted {
+	switch {
+	case g.InTransactions:
+		opts = append(opts, inTransactions()...)
+	case gc.Fetch.Isolation == config.ReadCommitted:
 		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}
 	if gc.Group.Protocol == config.Consumer {

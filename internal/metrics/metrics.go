@@ -20,7 +20,7 @@ type Metrics struct {
 	retries, panics, stale, blocked   *prometheus.CounterVec
 	commits, rebalances, fetchErrors  *prometheus.CounterVec
 	gaps, dropped, produced, hookFail *prometheus.CounterVec
-	sent                              *prometheus.CounterVec
+	sent, aborted                     *prometheus.CounterVec
 
 	deadLettered, retriedLater, forwardFail *prometheus.CounterVec
 }
@@ -88,6 +88,7 @@ func New(status func() Status) *Metrics {
 		dropped:  counter("dropped_records_total", "Records fetched for a partition that was not assigned.", "group", "topic"),
 		produced: counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
 		sent:     counter("sent_total", "Records that the program sent by itself, by result.", "topic", "result"),
+		aborted:  counter("transactions_aborted_total", "Transactions of groups drawn with ExactlyOnce that were not committed.", "group"),
 		hookFail: counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
 	}
 }
@@ -173,6 +174,8 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		m.produced.WithLabelValues(e.Group, e.Topic, "success").Add(float64(e.Count))
 	case callbacks.ProduceFailed:
 		m.produced.WithLabelValues(e.Group, e.Topic, "failed").Inc()
+	case callbacks.TransactionAborted:
+		m.aborted.WithLabelValues(e.Group).Inc()
 	case callbacks.Sent:
 		m.sent.WithLabelValues(e.Topic, "success").Add(float64(e.Count))
 	case callbacks.SendFailed:

@@ -1,0 +1,417 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/callbacks"
+	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/offsets"
+)
+
+// transactor makes the transactions of a group drawn with ExactlyOnce. Outputs stay with their worker until the handler has succeeded. Then
+// the delivery is finished: its outputs go into the transaction and its position moves, both behind a gate that is shared by the group's
+// workers. A commit shuts the gate: what was finished is in the transaction with outputs and offset, and nothing else is.
+//
+// Brokers fence members and producers, not the partitions that a member has lost: that nothing of those is finished or committed is up to
+// the gate and the assignment, as it is up to the committer's lock elsewhere. The committer's lock is taken before the gate.
+type transactor struct {
+	r *runner
+
+	gate    sync.RWMutex
+	refused atomic.Pointer[refusal] // the transaction must not be committed; the first refused output, or why else
+	begin   sync.Mutex              // with the gate shared
+	client  kafka.Transactions      // nil: to be made
+	begun   bool
+	// With the gate shut:
+	suspects map[kafka.TopicPartition]int64 // records whose outputs were refused: they go alone
+	failures int                            // transactions undone, one after the other
+	fenced   int
+}
+
+const (
+	// endTransaction bounds the end of a transaction, with the flush before it.
+	endTransaction = time.Minute
+	// abortTransaction bounds an abort, after which a new client ends what the old one could not.
+	abortTransaction = 10 * time.Second
+	// mostFenced is how often in a row another producer may take the transactional id before that is no accident.
+	mostFenced = 3
+)
+
+// errUndone: what the delivery has finished, or was about to, is undone with its transaction.
+var errUndone = errors.New("its transaction is aborted, and it is handled again")
+
+func newTransactor(r *runner) *transactor {
+	return &transactor{r: r, suspects: map[kafka.TopicPartition]int64{}}
+}
+
+// exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded.
+type exactly struct {
+	t     *transactor
+	a     *assignment
+	each  consumer.Handler
+	chain consumer.BatchHandler
+	outs  []*kgo.Record
+}
+
+// send implements sender.
+func (x *exactly) send(_ *delivery, _, out *kgo.Record) { x.outs = append(x.outs, out) }
+
+// Handle implements consumer.Handler.
+func (x *exactly) Handle(ctx context.Context, m *consumer.Message) error {
+	x.outs = nil
+	if err := x.each.Handle(ctx, m); err != nil {
+		return err //nolint:wrapcheck // the handler's own
+	}
+	return x.finish(m.Record, m.Attempt(), position{m.Offset + 1, m.LeaderEpoch})
+}
+
+// HandleBatch implements consumer.BatchHandler.
+func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
+	x.outs = nil
+	first, last, attempt := b.First().Record, b.Last().Record, b.First().Attempt()
+	err := x.chain.HandleBatch(ctx, b)
+	if err == nil {
+		return x.finish(first, attempt, position{last.Offset + 1, last.LeaderEpoch})
+	}
+	at := consumer.VerdictOf(err).At
+	if at == nil || at.Record == first {
+		return err //nolint:wrapcheck // the handler's own
+	}
+	if undone := x.finish(first, attempt, position{at.Offset, at.LeaderEpoch}); undone != nil {
+		return undone
+	}
+	return err //nolint:wrapcheck // as above
+}
+
+// finish puts outputs into the transaction, and moves the position with them. Without outputs there is nothing that must go together.
+func (x *exactly) finish(rec *kgo.Record, attempt int, at position) error {
+	outs := x.outs
+	x.outs = nil
+	switch {
+	case len(outs) == 0:
+		return nil
+	case attempt > 1 || x.t.isSuspect(x.a, rec.Offset):
+		return x.t.alone(x.a, rec, outs, at)
+	}
+	return x.t.finish(x.a, rec, outs, at)
+}
+
+func (t *transactor) isSuspect(a *assignment, offset int64) bool {
+	t.gate.RLock()
+	defer t.gate.RUnlock()
+	at, ok := t.suspects[a.tp]
+	return ok && at == offset
+}
+
+// finish shares the gate.
+func (t *transactor) finish(a *assignment, rec *kgo.Record, outs []*kgo.Record, at position) error {
+	t.gate.RLock()
+	err := t.add(a, rec, outs)
+	ok := err == nil && a.finish(at)
+	t.gate.RUnlock()
+	if ok {
+		return nil
+	}
+	t.r.committer.soon()
+	select { // the assignment ends: its worker goes no further
+	case <-a.ctx.Done():
+	case <-a.closing:
+	}
+	return errUndone
+}
+
+// add sends outputs. It is called with the gate.
+func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) error {
+	if a.is(stateClosed) || t.refused.Load() != nil {
+		return errUndone
+	}
+	if err := t.open(); err != nil {
+		t.refuse(&refusal{offset: -1, err: err})
+		return err
+	}
+	for _, out := range outs {
+		t.client.Produce(t.r.e.base, a.source(rec.Offset), out, func(out *kgo.Record, err error) {
+			if err != nil {
+				t.refuse(&refusal{tp: a.tp, offset: rec.Offset, topic: out.Topic, err: err})
+			}
+		})
+	}
+	return nil
+}
+
+// refuse says that the transaction must not be committed.
+func (t *transactor) refuse(no *refusal) {
+	if t.refused.CompareAndSwap(nil, no) {
+		t.r.committer.soon()
+	}
+}
+
+// open begins a transaction, if none is open.
+func (t *transactor) open() (err error) {
+	t.begin.Lock()
+	defer t.begin.Unlock()
+	if t.begun {
+		return nil
+	}
+	if t.client == nil {
+		if t.client, err = t.r.e.settings.Connect.Transactions(t.r.id); err != nil {
+			return fmt.Errorf("make client: %w", err)
+		}
+	}
+	if err := t.client.Begin(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	t.begun = true
+	return nil
+}
+
+// alone finishes a delivery in a transaction of its own, after what the others have finished is committed: when its outputs are refused,
+// nothing of theirs is undone, and the record has failed.
+func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, at position) error {
+	c := t.r.committer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	if a.is(stateClosed) {
+		return errUndone
+	}
+	if t.begun || t.refused.Load() != nil {
+		if err := t.end(t.r.e.base, t.due(nil)); err != nil {
+			return errUndone
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.r.e.base, endTransaction)
+	defer cancel()
+	err := t.add(a, rec, outs)
+	if err == nil {
+		err = t.flush(ctx)
+	}
+	if err == nil {
+		delete(t.suspects, a.tp)
+		a.finish(at)
+		return nil
+	}
+	topic := outs[0].Topic
+	if no := t.refused.Load(); no != nil && no.topic != "" {
+		topic = no.topic
+	}
+	t.abort(err)
+	t.r.emit(callbacks.ProduceFailed{Where: a.where(), Offset: rec.Offset, Output: topic, Err: err})
+	return &outputError{topic: topic, err: err}
+}
+
+// flush waits until every output is acknowledged, and returns why one was not.
+func (t *transactor) flush(ctx context.Context) error {
+	if err := t.client.Flush(ctx); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	if no := t.refused.Load(); no != nil {
+		return no.err
+	}
+	return nil
+}
+
+// ready is what may be committed, of assignments that go on and of those that do not.
+type ready struct {
+	offsets kafka.Offsets
+	as      []*assignment
+}
+
+// due collects what is done: of all assignments, and those that are sealed with it. It is called with the gate shut.
+func (t *transactor) due(sealed []*assignment) ready {
+	d := ready{offsets: kafka.Offsets{}}
+	seen := map[*assignment]bool{}
+	for _, a := range sealed {
+		seen[a] = true
+		if at, ok := a.seal(); ok {
+			d.offsets[a.tp], d.as = at, append(d.as, a)
+		}
+	}
+	for _, a := range t.r.all() {
+		if at, ok := a.committable(); ok && !seen[a] {
+			d.offsets[a.tp], d.as = at, append(d.as, a)
+		}
+	}
+	return d
+}
+
+// commit commits what is done, and with it closes the given assignments. Without store, nothing of those may be committed: what they have
+// finished since the last commit is in the transaction, so all of it is undone. It is called with the committer's lock.
+func (t *transactor) commit(ctx context.Context, sealed []*assignment, store bool) error {
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	if !store {
+		for _, a := range sealed {
+			a.seal()
+		}
+		if len(sealed) > 0 && t.begun {
+			t.undo(offsets.ErrRevoked)
+		}
+		return nil
+	}
+	return t.end(ctx, t.due(sealed))
+}
+
+// end commits, or undoes what it cannot commit. It is called with the gate shut.
+func (t *transactor) end(ctx context.Context, d ready) error {
+	if !t.begun && t.refused.Load() == nil {
+		return t.r.committer.send(ctx, d.offsets, d.as)
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTransaction)
+	defer cancel()
+	err := t.store(ctx, d.offsets)
+	if err == nil {
+		t.begun, t.failures, t.fenced = false, 0, 0
+		for _, a := range d.as {
+			t.r.emit(callbacks.Committed{Where: a.where(), Offset: d.offsets[a.tp].Offset})
+			a.stored(d.offsets[a.tp])
+		}
+		return nil
+	}
+	for _, a := range d.as {
+		t.r.emit(callbacks.CommitFailed{Where: a.where(), Offset: d.offsets[a.tp].Offset, Err: err})
+	}
+	t.undo(err)
+	return err
+}
+
+func (t *transactor) store(ctx context.Context, at kafka.Offsets) error {
+	if no := t.refused.Load(); no != nil {
+		return no.err
+	}
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	if len(at) > 0 {
+		id, err := t.client.Identity(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // it says what it is about
+		}
+		if err := t.r.client.AddOffsets(ctx, id, at); err != nil {
+			return err //nolint:wrapcheck // as above
+		}
+	}
+	if err := t.client.End(ctx, true); err != nil {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
+	return nil
+}
+
+// abort ends a transaction in which nothing counts. When the client cannot, another one takes its id, which ends what it has open; else the
+// broker does when producer.transaction_timeout is over, and until then nobody learns where the partitions stand.
+func (t *transactor) abort(why error) {
+	t.fatal(why)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.r.e.base), abortTransaction)
+	defer cancel()
+	if t.client != nil && !t.ended(ctx) {
+		t.client.Close()
+		t.client = nil
+		if other, err := t.r.e.settings.Connect.Transactions(t.r.id); err == nil {
+			t.client = other
+			_, _ = other.Identity(ctx) // else with the next transaction
+		}
+	}
+	t.begun = false
+	t.refused.Store(nil)
+}
+
+// ended aborts what the client has open. A producer id that it gave up meanwhile it asks for anew, which is the abort then.
+func (t *transactor) ended(ctx context.Context) bool {
+	if !t.begun || t.client.End(ctx, false) != nil {
+		return false
+	}
+	_, err := t.client.Identity(ctx)
+	return err == nil
+}
+
+// fatal stops the process for what no other attempt heals.
+func (t *transactor) fatal(why error) {
+	switch {
+	case errors.Is(why, kerr.TransactionalIDAuthorizationFailed):
+		t.r.e.fatal(fmt.Errorf("group %q: not authorised for its transactional id: allow WRITE and DESCRIBE on it, "+
+			"or set producer.transactional_id to one that is allowed: %w", t.r.id, why))
+	case errors.Is(why, kerr.ProducerFenced):
+		t.fenced++
+		if t.fenced >= mostFenced {
+			t.r.e.fatal(fmt.Errorf("group %q: another process has the same transactional id: give each its own "+
+				"producer.transactional_id or group.instance_id: %w", t.r.id, why))
+		}
+	}
+}
+
+// undo aborts the transaction: everything finished since the last commit is handled again, by new epochs of all partitions that are left.
+// They begin at what the broker has, which is where a commit of unknown outcome shows.
+func (t *transactor) undo(why error) {
+	if no := t.refused.Load(); no != nil && no.offset >= 0 {
+		t.suspects[no.tp] = no.offset
+		t.r.emit(callbacks.ProduceFailed{Where: t.r.at(no.tp), Offset: no.offset, Output: no.topic, Err: no.err})
+	}
+	t.abort(why)
+	pause := min(undonePause<<min(t.failures, 16), mostUndonePause)
+	t.failures++
+	t.r.emit(callbacks.TransactionAborted{Group: t.r.id, Err: why})
+	for _, a := range t.r.all() {
+		ours := a.beginClose()
+		a.seal()
+		a.cancel(offsets.ErrRevoked)
+		if !ours { // it is on its way out already: whoever closed it goes on
+			continue
+		}
+		t.r.tasks.Go(func() {
+			select {
+			case <-time.After(pause):
+			case <-t.r.abandoning:
+				return
+			}
+			t.r.inBetween(func() { t.r.again(a) })
+		})
+	}
+}
+
+const (
+	undonePause     = 10 * time.Millisecond
+	mostUndonePause = 5 * time.Second
+)
+
+// again gives a partition whose transaction was undone a new epoch, which asks the broker where it stands.
+func (r *runner) again(a *assignment) {
+	r.mu.Lock()
+	if r.assigned[a.tp] != a || r.stopping {
+		r.mu.Unlock()
+		return
+	}
+	r.epochs[a.tp]++
+	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), nil)
+	next.metadata = a.metadata
+	next.parked.Store(true)
+	r.assigned[a.tp], r.last[a.tp] = next, next
+	r.mu.Unlock()
+	r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
+	r.ended(a, true, false) // its handler's state is that of records that are handled again
+	r.makeHandler(next)
+	next.paused.Store(a.paused.Load() & uint32(pausedUser))
+	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
+	next.inherit()
+	r.watchPosition(next)
+	r.tasks.Go(func() { r.positionLater(next) })
+}
+
+// close ends the client.
+func (t *transactor) close() {
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	if t.client != nil {
+		t.client.Close()
+		t.client = nil
+	}
+}
