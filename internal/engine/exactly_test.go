@@ -258,18 +258,17 @@ func TestF78_RebalancesAbortLittleAndLoseNothing(t *testing.T) {
 		steady := c.run(t, exactlyOnce(batch, slow), inTransactions("steady"))
 		for i := range 3 {
 			guest := c.run(t, exactlyOnce(batch, slow), inTransactions("guest"+strconv.Itoa(i)))
-			mu.Lock()
-			until := min(handled+300, parts*n)
-			mu.Unlock()
-			for now := 0; now < until; {
+			count := func() int {
+				mu.Lock()
+				defer mu.Unlock()
+				return handled
+			}
+			for until := min(count()+300, parts*n); count() < until; {
 				select {
 				case <-change:
 				case <-time.After(patience):
 					t.Fatal("nothing is handled any more")
 				}
-				mu.Lock()
-				now = handled
-				mu.Unlock()
 			}
 			guest.stop()
 		}
