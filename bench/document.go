@@ -43,6 +43,8 @@ var tables = map[string]func(rows []row, args []string) string{
 	"cpu":     cpuTable,
 	"figures": figuresTable,
 	"growth":  growthTable,
+
+	"parallel-consumer": parallelTable,
 }
 
 func pick(rows []row, work, gogc string) []row {

@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/karafgo/karafgo/bench/internal/work"
 )
@@ -44,7 +47,7 @@ func newDriver(o options) (*driver, error) {
 	}
 	programs := map[string]bool{}
 	for _, c := range contenders {
-		if !d.has(c) || programs[c.Program] {
+		if !d.has(c) || c.Java || programs[c.Program] {
 			continue
 		}
 		programs[c.Program] = true
@@ -138,14 +141,17 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 		defer stop()
 	}
 	cmd := d.command(ctx, c, job, gogc)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := d.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if err != nil {
 		return work.Sample{}, fmt.Errorf("%w %s", err, lastLine(stderr.String()))
 	}
 	var sample work.Sample
-	if err := json.Unmarshal(out, &sample); err != nil {
+	if err := json.Unmarshal(stdout.Bytes(), &sample); err != nil {
 		return sample, fmt.Errorf("what it printed is no sample: %w", err)
 	}
 	if sample.Records == 0 {
@@ -155,11 +161,35 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 }
 
 func (d *driver) command(ctx context.Context, c contender, job work.Job, gogc string) *exec.Cmd {
-	arg, _ := json.Marshal(job)                                                   //nolint:errchkjson // these types cannot fail
-	cmd := exec.CommandContext(ctx, filepath.Join(d.dir, c.Program), string(arg)) //nolint:gosec // our own
+	arg, _ := json.Marshal(job) //nolint:errchkjson // these types cannot fail
+	program := []string{filepath.Join(d.dir, c.Program)}
+	if c.Java {
+		program = javaCommand(program[0])
+	}
+	cmd := exec.CommandContext(ctx, program[0], append(program[1:], string(arg))...) //nolint:gosec // our own
 	cmd.Env = append(os.Environ(), "GOGC="+gogc)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a client that is left behind would disturb what is measured next
 	return cmd
+}
+
+// start starts a client. Beside parallel-consumer all are on the first processor from their beginning: Java cannot go there by itself, and
+// sizes itself, as Go does, by what it may use when it starts.
+func (d *driver) start(cmd *exec.Cmd) error {
+	if !d.o.parallel || runtime.NumCPU() == 1 {
+		return cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old, first unix.CPUSet
+	first.Set(0)
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return err
+	}
+	if err := unix.SchedSetaffinity(0, &first); err != nil {
+		return err
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &old) }() // it could be set before
+	return cmd.Start()
 }
 
 // member starts a client that is in the group before, and returns when it has had records of all partitions.

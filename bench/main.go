@@ -30,6 +30,8 @@ func main() {
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this client, to <client>.pprof")
 	flag.BoolVar(&o.requests, "requests", false, "instead, count the requests per second that a process makes (5 minutes)")
 	flag.BoolVar(&o.side, "side-by-side", false, "instead, measure handlers that wait, side by side by key (5 minutes)")
+	flag.BoolVar(&o.parallel, "parallel-consumer", false,
+		"instead, measure handlers that wait beside Confluent's parallel-consumer, with the cluster of -brokers (Java 17, Maven; 15 minutes)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		exit(fmt.Errorf("unknown argument %q", flag.Arg(0)))
@@ -41,7 +43,7 @@ func main() {
 const quick = "noop-100b"
 
 type options struct {
-	requests, side                                           bool
+	requests, side, parallel                                 bool
 	rounds, percent                                          int
 	works, clients, gogc, brokers, out, plots, docs, profile string
 }
@@ -67,7 +69,10 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	if len(chosen) == 0 && !o.requests && !o.side {
+	if o.parallel && o.brokers == "" {
+		return errors.New("-parallel-consumer needs -brokers; make bench-parallel starts Apache Kafka for it")
+	}
+	if len(chosen) == 0 && !o.requests && !o.side && !o.parallel {
 		return plots(o)
 	}
 	d, err := newDriver(o)
@@ -77,6 +82,12 @@ func run(o options) error {
 	defer d.close()
 	if o.side {
 		return d.sideBySide(os.Stdout)
+	}
+	if o.parallel {
+		if err := d.besideParallelConsumer(os.Stdout); err != nil {
+			return err
+		}
+		return plots(o)
 	}
 	if o.requests {
 		return d.countRequests(os.Stdout)

@@ -15,16 +15,17 @@ import (
 	"github.com/karafgo/karafgo/bench/internal/work"
 )
 
-// row is a line of results.json: medians over rounds, ratios to raw franz-go of the same round.
+// row is a line of results.json: medians over rounds, ratios to raw franz-go of the same round. Works of -parallel-consumer are not compared
+// with that: their rows have waiting instead, and records per second from the first record to the last.
 type row struct {
 	Work             string    `json:"work"`
 	Client           string    `json:"client"`
 	GOGC             string    `json:"gogc"`
 	Rounds           int       `json:"rounds"`
-	Throughput       float64   `json:"throughput_ratio"`
-	ThroughputRounds []float64 `json:"throughput_ratio_rounds"`
-	CPU              float64   `json:"cpu_ratio"`
-	CPURounds        []float64 `json:"cpu_ratio_rounds"`
+	Throughput       float64   `json:"throughput_ratio,omitempty"`
+	ThroughputRounds []float64 `json:"throughput_ratio_rounds,omitempty"`
+	CPU              float64   `json:"cpu_ratio,omitempty"`
+	CPURounds        []float64 `json:"cpu_ratio_rounds,omitempty"`
 	NanosPerRecord   float64   `json:"cpu_ns_per_record"`
 	RecordsPerSecond float64   `json:"records_per_second"`
 	AllocsPerRecord  float64   `json:"allocs_per_record"`
@@ -35,6 +36,16 @@ type row struct {
 	P99              float64   `json:"latency_p99_ms,omitempty"`
 	Idle             float64   `json:"idle_cpu_percent,omitempty"`
 	Rebalance        float64   `json:"rebalance_ms,omitempty"`
+	Waiting          *waiters  `json:"waiting,omitempty"`
+}
+
+// waiters is what a client did with handlers that wait.
+type waiters struct {
+	Rounds        []float64 `json:"records_per_second_rounds"`
+	Serial        float64   `json:"serial_ratio"` // to the same client, partition by partition, in the same round
+	SerialRounds  []float64 `json:"serial_ratio_rounds"`
+	Karafgo       float64   `json:"karafgo_ratio"` // to karafgo by key in the same round
+	KarafgoRounds []float64 `json:"karafgo_ratio_rounds"`
 }
 
 func brief(w workload, s work.Sample) string {
@@ -194,7 +205,8 @@ func save(file string, rows []row) error {
 		fresh[of(r)] = true
 	}
 	all := slices.Concat(slices.DeleteFunc(old, func(r row) bool { return fresh[of(r)] }), rows)
-	place := func(r row) int { return slices.IndexFunc(works, func(w workload) bool { return w.Name == r.Work }) }
+	ordered := slices.Concat(works, parallels())
+	place := func(r row) int { return slices.IndexFunc(ordered, func(w workload) bool { return w.Name == r.Work }) }
 	turn := func(r row) int {
 		return slices.IndexFunc(contenders, func(c contender) bool { return c.Name == r.Client })
 	}

@@ -110,12 +110,9 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 			return err
 		}
 	}
-	client := func(name string) contender {
-		return contenders[slices.IndexFunc(contenders, func(c contender) bool { return c.Name == name })]
-	}
 	var byKeys, serials, ideals, toIdeal, toSerial []float64
 	for range d.o.rounds {
-		sample, err := d.run(s.workload, client(byKey), full, "400")
+		sample, err := d.run(s.workload, contenderOf(byKey), full, "400")
 		if err != nil {
 			return err
 		}
@@ -126,7 +123,7 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 			ideals, toIdeal = append(ideals, ideal), append(toIdeal, rate/ideal)
 		}
 		if few != nil {
-			slow, err := d.run(less, client("karafgo-each"), few, "400")
+			slow, err := d.run(less, contenderOf("karafgo-each"), few, "400")
 			if err != nil {
 				return err
 			}
@@ -140,6 +137,10 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t\n", figure("%.0f", byKeys), figure("%.0f", serials), figure("%.0f", ideals),
 		figure("%.2f", toIdeal), figure("%.1f", toSerial), want, len(byKeys), s.About)
 	return nil
+}
+
+func contenderOf(name string) contender {
+	return contenders[slices.IndexFunc(contenders, func(c contender) bool { return c.Name == name })]
 }
 
 // rateOf is records per second from the first record to the last.

@@ -21,6 +21,7 @@ type contender struct {
 	Program string
 	Decodes bool // leaves the decoding of JSON to what it measures
 	Grows   bool // takes part in works about growth
+	Java    bool // built by Maven, and only for -parallel-consumer
 }
 
 var contenders = []contender{
@@ -38,6 +39,8 @@ var contenders = []contender{
 	{Name: "confluent", Program: "confluent"},
 	{Name: "confluent-backoff-10ms", Program: "confluent"},
 	{Name: "watermill", Program: "watermill"},
+	{Name: parallelKeys, Program: "parallel", Java: true},
+	{Name: parallelPartitions, Program: "parallel", Java: true},
 }
 
 // judge is the measurement that a work is about.
@@ -182,6 +185,8 @@ func growing(name string, change func(*workload)) workload {
 // takes reports whether the work is measured with a client.
 func (w workload) takes(c contender) bool {
 	switch {
+	case c.Java:
+		return false
 	case w.Growth:
 		return c.Grows
 	case w.Keys > 0:
