@@ -74,6 +74,10 @@ bench: ## Measure the hot path beside raw franz-go and peers, some minutes (ARGS
 bench-full: ## Measure every work, an hour or more; writes bench/results.json, docs/benchmarks.md and docs/plots
 	@cd bench && go run . -works all -out results.json -plots ../docs/plots -docs ../docs/benchmarks.md $(ARGS)
 
+.PHONY: bench-parallel
+bench-parallel: ## Measure by key beside Confluent's parallel-consumer on Apache Kafka (Java 17, Maven), 15 minutes
+	@go run ./tools/kafka/run -- sh -c 'cd bench && go run . -parallel-consumer -brokers "$$KARAFGO_TEST_BROKERS" $(ARGS)'
+
 .PHONY: kafka
 kafka: ## Run Apache Kafka (Java, Maven) until Ctrl-C: one broker (ARGS="-tls -user ada:secret -acls")
 	@go run ./tools/kafka/run $(ARGS)

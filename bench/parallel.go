@@ -21,12 +21,12 @@ const (
 )
 
 // pairs are clients that handle records side by side, each with what it does partition by partition.
-var pairs = []struct{ keys, serial string }{{byKey, "karafgo-each"}, {parallelKeys, parallelPartitions}}
+var pairs = []struct{ keys, serial string }{{byKey, perPartition}, {parallelKeys, parallelPartitions}}
 
-// beside are the works of parallel-consumer: enough records that its buffers, which grow every two seconds, can grow.
+// beside are the works of parallel-consumer: enough records for some seconds.
 var beside = []side{
 	{workload: waiting("2 ms handler, 6 partitions, 10,000 keys, 256 at once", six, tenThousand, 256, func(w *workload) {
-		w.Name, w.Sleep, w.Records = "wait-10000-keys", 2*time.Millisecond, million
+		w.Name, w.Sleep, w.Records = "wait-10000-keys", 2*time.Millisecond, 600_000
 	}), serial: 6_000},
 	{workload: waiting("0 to 5 ms handler, 1 partition, 1,000 keys, 100 at once", 1, 1000, 100, func(w *workload) {
 		w.Name, w.Sleep, w.Spread, w.Records = "wait-1000-keys", 5*time.Millisecond, true, 300_000
@@ -91,8 +91,8 @@ func (d *driver) besideParallelConsumer(out io.Writer) error {
 		}
 		for _, p := range taking {
 			r := rowOf(s.workload, p.keys, samples[p.keys], samples[p.serial], samples[byKey])
-			fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.0f\t%.0f\t%d\t%s\t\n", r.Client, r.RecordsPerSecond, r.Waiting.Serial, r.Waiting.Karafgo,
-				r.NanosPerRecord, r.RSS, r.Rounds, s.About)
+			fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.0f\t%.0f\t%d\t%s\t\n", r.Client, r.RecordsPerSecond, r.Waiting.Serial,
+				r.Waiting.Karafgo, r.NanosPerRecord, r.RSS, r.Rounds, s.About)
 			rows = append(rows, r)
 		}
 		_ = t.Flush() // nobody to tell
@@ -160,8 +160,8 @@ func rowOf(w workload, client string, mine, serial, karafgo []work.Sample) row {
 // parallelTable compares karafgo with parallel-consumer, by key.
 func parallelTable(rows []row, _ []string) string {
 	var b strings.Builder
-	b.WriteString("| work | client | records/s | of each round | / its own, partition by partition | / karafgo | CPU µs per record | RSS MiB |\n" +
-		"|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| work | client | records/s | of each round | / its own, partition by partition | / karafgo | CPU µs per record " +
+		"| RSS MiB |\n|---|---|---|---|---|---|---|---|\n")
 	for _, s := range beside {
 		for _, p := range pairs {
 			r := find(pick(rows, s.Name, judgedGOGC), p.keys)

@@ -15,8 +15,8 @@ import (
 	"github.com/karafgo/karafgo/bench/internal/work"
 )
 
-// row is a line of results.json: medians over rounds, ratios to raw franz-go of the same round. Works of -parallel-consumer are not compared
-// with that: their rows have waiting instead, and records per second from the first record to the last.
+// row is a line of results.json: medians over rounds, ratios to raw franz-go of the same round. Works of -parallel-consumer are not
+// compared with that: their rows have waiting instead, and records per second from the first record to the last.
 type row struct {
 	Work             string    `json:"work"`
 	Client           string    `json:"client"`

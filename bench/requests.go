@@ -37,7 +37,7 @@ func (d *driver) countRequests(out io.Writer) error {
 		fmt.Fprintf(t, "%s/s\t", kmsg.NameForKey(int16(k)))
 	}
 	fmt.Fprintln(t)
-	for _, name := range []string{raw, "karafgo-each"} {
+	for _, name := range []string{raw, perPartition} {
 		c := contenders[slices.IndexFunc(contenders, func(c contender) bool { return c.Name == name })]
 		for _, rate := range []int{0, 100} {
 			per, err := d.requestsOf(c, rate)

@@ -123,7 +123,7 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 			ideals, toIdeal = append(ideals, ideal), append(toIdeal, rate/ideal)
 		}
 		if few != nil {
-			slow, err := d.run(less, contenderOf("karafgo-each"), few, "400")
+			slow, err := d.run(less, contenderOf(perPartition), few, "400")
 			if err != nil {
 				return err
 			}

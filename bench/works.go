@@ -15,6 +15,9 @@ const ours = "karafgo"
 // byKey is the client that handles records of one partition at the same time.
 const byKey = "karafgo-by-key"
 
+// perPartition is the client that handles one record of a partition after the other.
+const perPartition = "karafgo-each"
+
 // contender is a client: a variant of a program under clients.
 type contender struct {
 	Name    string
@@ -27,7 +30,7 @@ type contender struct {
 var contenders = []contender{
 	{Name: raw, Program: "kgo", Grows: true},
 	{Name: "raw-kgo-partitions", Program: "kgo"},
-	{Name: "karafgo-each", Program: ours, Grows: true},
+	{Name: perPartition, Program: ours, Grows: true},
 	{Name: "karafgo-each-middleware", Program: ours},
 	{Name: "karafgo-each-reuse", Program: ours},
 	{Name: "karafgo-batch", Program: ours, Grows: true},
@@ -190,7 +193,7 @@ func (w workload) takes(c contender) bool {
 	case w.Growth:
 		return c.Grows
 	case w.Keys > 0:
-		return c.Name == byKey || c.Name == "karafgo-each" || c.Name == raw
+		return c.Name == byKey || c.Name == perPartition || c.Name == raw
 	case c.Name == byKey:
 		return false
 	case c.Name == "karafgo-typed":
