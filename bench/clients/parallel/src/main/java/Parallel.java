@@ -89,8 +89,8 @@ public final class Parallel {
                 ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false, // parallel-consumer commits, and asks for this
                 ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, StringDeserializer.class,
                 ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class));
-        // All else is as it comes: platform threads, a commit every 5 s. With a buffer of its own choice, which begins with twice what runs at
-        // once and grows, it is slower, and partition by partition it often has records of one partition only.
+        // All else is as it comes: platform threads, a commit every 5 s. The buffer of its own choice begins with twice what runs at once:
+        // partition by partition that is often full of records of one partition, and the others wait.
         ParallelStreamProcessor<String, byte[]> processor = ParallelStreamProcessor.createEosStreamProcessor(
                 ParallelConsumerOptions.<String, byte[]>builder()
                         .consumer(consumer)
