@@ -75,7 +75,7 @@ bench-full: ## Measure every work, an hour or more; writes bench/results.json, d
 	@cd bench && go run . -works all -out results.json -plots ../docs/plots -docs ../docs/benchmarks.md $(ARGS)
 
 .PHONY: bench-parallel
-bench-parallel: ## Measure by key beside Confluent's parallel-consumer on Apache Kafka (Java 17, Maven), 15 minutes
+bench-parallel: ## Measure by key beside Confluent's parallel-consumer on Apache Kafka (Java 17, Maven), 25 minutes
 	@go run ./tools/kafka/run -- sh -c 'cd bench && go run . -parallel-consumer -brokers "$$KARAFGO_TEST_BROKERS" $(ARGS)'
 
 .PHONY: kafka

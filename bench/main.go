@@ -31,7 +31,7 @@ func main() {
 	flag.BoolVar(&o.requests, "requests", false, "instead, count the requests per second that a process makes (5 minutes)")
 	flag.BoolVar(&o.side, "side-by-side", false, "instead, measure handlers that wait, side by side by key (5 minutes)")
 	flag.BoolVar(&o.parallel, "parallel-consumer", false,
-		"instead, measure handlers that wait beside Confluent's parallel-consumer, on the cluster of -brokers (Java 17, Maven; 15 minutes)")
+		"instead, measure handlers that wait beside Confluent's parallel-consumer, on the cluster of -brokers (Java 17, Maven; 25 minutes)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		exit(fmt.Errorf("unknown argument %q", flag.Arg(0)))

@@ -23,16 +23,17 @@ const (
 // pairs are clients that handle records side by side, each with what it does partition by partition.
 var pairs = []struct{ keys, serial string }{{byKey, perPartition}, {parallelKeys, parallelPartitions}}
 
-// beside are the works of parallel-consumer. 300,000 records of a partition take long enough for its commits to show: when what it has handled
-// out of turn does not fit into the metadata of a commit, which holds 4 KiB, it takes no records of that partition until a later commit.
+// beside are the works of parallel-consumer. 300,000 records of a partition take long enough for its commits to show: when what it has
+// handled out of turn does not fit into the metadata of a commit, which holds 4 KiB, it takes no records of that partition until a later
+// commit. 100,000 can be over before the first.
 var beside = []side{
 	{workload: waiting("2 ms handler, 6 partitions, 10,000 keys, 256 at once", six, tenThousand, 256, func(w *workload) {
 		w.Name, w.Sleep, w.Records = "wait-10000-keys", 2*time.Millisecond, 600_000
 	}), serial: 6_000},
-	{workload: waiting("0 to 5 ms handler, 1 partition, 1,000 keys, 100 at once", 1, 1000, 100, func(w *workload) {
+	{workload: waiting("0 to 5 ms handler, 1 partition, 1,000 keys, 100 at once, 300,000 records", 1, 1000, 100, func(w *workload) {
 		w.Name, w.Sleep, w.Spread, w.Records = "wait-1000-keys", 5*time.Millisecond, true, 300_000
 	}), serial: 1_000},
-	{workload: waiting("the same, over before the first commit", 1, 1000, 100, func(w *workload) {
+	{workload: waiting("the same, 100,000 records", 1, 1000, 100, func(w *workload) {
 		w.Name, w.Sleep, w.Spread, w.Records = "wait-1000-keys-short", 5*time.Millisecond, true, 100_000
 	}), serial: 1_000},
 	{workload: waiting("the same handler, 20 keys", 1, 20, 100, func(w *workload) {
