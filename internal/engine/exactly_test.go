@@ -201,7 +201,7 @@ func TestF76_DeadLettersGoWithTheTransaction(t *testing.T) {
 	g.Expect(letters).To(Equal(parts * n / 10))
 }
 
-func TestF76_ACrashIsNotSeen(t *testing.T) {
+func TestF76_F82_ACrashIsNotSeen(t *testing.T) {
 	t.Parallel()
 	eachExactly(t, func(t *testing.T, batch bool) {
 		t.Helper()
@@ -229,6 +229,32 @@ func TestF76_ACrashIsNotSeen(t *testing.T) {
 		p.stop()
 		c.expectAnswersOnce(t, parts, crashes*more)
 	})
+}
+
+func TestF69_LostBetweenTheLetterAndTheCommit(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("dlq", 1)
+	c.topic("answers", 1)
+	c.produce("a", 0, 1)
+	p := c.run(t, exactlyOnce(false, func(*consumer.Message) error { return errPoison },
+		func(r *router.Route) { r.OnFailure(router.DeadLetter("dlq")) }),
+		inTransactions("tx"), withConfig(func(cfg *config.Config) { cfg.Commit.TransactionInterval = time.Hour }))
+	await[callbacks.DeadLettered](t, p.events, 1)
+	lost := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
+	defer lost.Remove()
+	await(t, p.events, 1, func(e callbacks.Revoked) bool { return e.Lost })
+	await[callbacks.DeadLettered](t, p.events, 2)
+	p.stop()
+	letters := c.committedAnswers(t, "dlq", 0)
+	g := NewWithT(t)
+	g.Expect(letters).To(HaveLen(1))
+	for _, values := range letters {
+		g.Expect(values).To(HaveLen(1), "the one whose partition was lost is not committed")
+	}
+	g.Expect(of[callbacks.TransactionAborted](p.events)).To(HaveLen(1))
+	g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(1))
 }
 
 func TestF78_RebalancesAbortLittleAndLoseNothing(t *testing.T) {
