@@ -27,7 +27,9 @@ type transactor struct {
 	r *runner
 
 	gate    sync.RWMutex
-	refused atomic.Pointer[refusal] // the transaction must not be committed; the first refused output, or why else
+	refused atomic.Pointer[refusal] // the transaction must not be committed; an output that was refused, or why else
+	noMu    sync.Mutex
+	lowest  map[kafka.TopicPartition]*refusal // the first record of each partition with an output that was refused
 	begin   sync.Mutex              // with the gate shared
 	client  kafka.Transactions      // nil: to be made
 	begun   bool
@@ -50,7 +52,7 @@ const (
 var errUndone = errors.New("its transaction is aborted, and it is handled again")
 
 func newTransactor(r *runner) *transactor {
-	return &transactor{r: r, suspects: map[kafka.TopicPartition]int64{}}
+	return &transactor{r: r, lowest: map[kafka.TopicPartition]*refusal{}, suspects: map[kafka.TopicPartition]int64{}}
 }
 
 // exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded.
@@ -150,6 +152,13 @@ func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) err
 
 // refuse says that the transaction must not be committed.
 func (t *transactor) refuse(no *refusal) {
+	if no.offset >= 0 {
+		t.noMu.Lock()
+		if before := t.lowest[no.tp]; before == nil || no.offset < before.offset {
+			t.lowest[no.tp] = no
+		}
+		t.noMu.Unlock()
+	}
 	if t.refused.CompareAndSwap(nil, no) {
 		t.r.committer.soon()
 	}
@@ -323,6 +332,9 @@ func (t *transactor) abort(why error) {
 	}
 	t.begun = false
 	t.refused.Store(nil)
+	t.noMu.Lock()
+	clear(t.lowest)
+	t.noMu.Unlock()
 }
 
 // ended aborts what the client has open. A producer id that it gave up meanwhile it asks for anew, which is the abort then.
@@ -352,10 +364,12 @@ func (t *transactor) fatal(why error) {
 // undo aborts the transaction: everything finished since the last commit is handled again, by new epochs of all partitions that are left.
 // They begin at what the broker has, which is where a commit of unknown outcome shows.
 func (t *transactor) undo(why error) {
-	if no := t.refused.Load(); no != nil && no.offset >= 0 {
-		t.suspects[no.tp] = no.offset
-		t.r.emit(callbacks.ProduceFailed{Where: t.r.at(no.tp), Offset: no.offset, Output: no.topic, Err: no.err})
+	t.noMu.Lock()
+	for tp, no := range t.lowest {
+		t.suspects[tp] = no.offset
+		t.r.emit(callbacks.ProduceFailed{Where: t.r.at(tp), Offset: no.offset, Output: no.topic, Err: no.err})
 	}
+	t.noMu.Unlock()
 	t.abort(why)
 	pause := min(undonePause<<min(t.failures, 16), mostUndonePause)
 	t.failures++
