@@ -30,8 +30,8 @@ type transactor struct {
 	refused atomic.Pointer[refusal] // the transaction must not be committed; an output that was refused, or why else
 	noMu    sync.Mutex
 	lowest  map[kafka.TopicPartition]*refusal // the first record of each partition with an output that was refused
-	begin   sync.Mutex              // with the gate shared
-	client  kafka.Transactions      // nil: to be made
+	begin   sync.Mutex                        // with the gate shared
+	client  kafka.Transactions                // nil: to be made
 	begun   bool
 	// With the gate shut:
 	suspects map[kafka.TopicPartition]int64 // records whose outputs were refused: they go alone
