@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -123,12 +124,15 @@ func setStage(w workload, cluster string, percent int) (s *stage, err error) {
 	if err := made.Error(); err != nil {
 		return nil, err
 	}
-	err = s.fill(w, percent)
+	s.spread(w, percent)
+	if w.Handler != work.Produce {
+		err = s.fill(w)
+	}
 	return s, err
 }
 
-// fill spreads the records evenly.
-func (s *stage) fill(w workload, percent int) error {
+// spread sets how many records every partition has: all the same.
+func (s *stage) spread(w workload, percent int) {
 	each := w.Records * percent / 100 / (len(s.topics) * w.Partitions)
 	if w.Records > 0 {
 		each = max(each, 1)
@@ -137,6 +141,11 @@ func (s *stage) fill(w workload, percent int) error {
 	for i := range s.ends {
 		s.ends[i] = int64(each)
 	}
+}
+
+// fill makes the records.
+func (s *stage) fill(w workload) error {
+	each := int(s.ends[0])
 	var failed atomic.Pointer[error]
 	promise := func(_ *kgo.Record, err error) {
 		if err != nil {
@@ -152,9 +161,14 @@ func (s *stage) fill(w workload, percent int) error {
 	for from := 0; from < each; from += run {
 		for _, t := range s.topics {
 			for p := range w.Partitions {
-				for range min(run, each-from) {
+				for i := range min(run, each-from) {
+					v := value()
+					if w.writes() {
+						v = slices.Clone(v)
+						work.Number(v, p, int64(from+i))
+					}
 					s.client.Produce(context.Background(), &kgo.Record{
-						Topic: t, Partition: int32(p), Key: key(), Value: value(), Headers: headers,
+						Topic: t, Partition: int32(p), Key: key(), Value: v, Headers: headers,
 					}, promise)
 				}
 			}

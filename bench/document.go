@@ -43,6 +43,7 @@ var tables = map[string]func(rows []row, args []string) string{
 	"cpu":     cpuTable,
 	"figures": figuresTable,
 	"growth":  growthTable,
+	"outputs": outputsTable,
 
 	"parallel-consumer": parallelTable,
 }
@@ -74,6 +75,27 @@ func mainTable(rows []row, args []string) string {
 		}
 		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %.0f | %.3f | %.0f |\n", r.Client, r.CPU, strings.Join(rounds, " "),
 			r.Throughput, r.NanosPerRecord, r.AllocsPerRecord, r.RSS)
+	}
+	return b.String()
+}
+
+// outputsTable has what counts of a work with outputs: outputs WORK.
+func outputsTable(rows []row, args []string) string {
+	mine := pick(rows, args[0], judgedGOGC)
+	slices.SortStableFunc(mine, func(a, b row) int { return int(1e6 * (b.Throughput - a.Throughput)) })
+	var b strings.Builder
+	b.WriteString("| client | throughput ratio | of each round | CPU ratio | of each round | CPU ns per record | allocations per record " +
+		"| RSS MiB |\n|---|---|---|---|---|---|---|---|\n")
+	rounds := func(values []float64) string {
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = fmt.Sprintf("%.2f", v)
+		}
+		return strings.Join(texts, " ")
+	}
+	for _, r := range mine {
+		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %s | %.0f | %.2f | %.0f |\n", r.Client, r.Throughput, rounds(r.ThroughputRounds),
+			r.CPU, rounds(r.CPURounds), r.NanosPerRecord, r.AllocsPerRecord, r.RSS)
 	}
 	return b.String()
 }

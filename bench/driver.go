@@ -81,6 +81,13 @@ func (d *driver) measure(w workload, gogc string) ([]row, error) {
 	if w.Feed > 0 {
 		defer s.feed(w.Feed)()
 	}
+	few := s
+	if w.writes() {
+		if few, err = setStage(w, d.o.brokers, max(d.o.percent/slowShare, 1)); err != nil {
+			return nil, err
+		}
+		defer few.close()
+	}
 	var taking []contender
 	for _, c := range contenders {
 		if d.has(c) && w.takes(c) {
@@ -95,7 +102,11 @@ func (d *driver) measure(w workload, gogc string) ([]row, error) {
 			if failed[c.Name] != nil {
 				continue
 			}
-			sample, err := d.run(w, c, s, gogc)
+			on := s
+			if c.Slow {
+				on = few
+			}
+			sample, err := d.run(w, c, on, gogc)
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "%s: %s fails: %v\n", w.Name, c.Name, err)
 				if c.Name == raw {
@@ -140,7 +151,18 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 		}
 		defer stop()
 	}
+	var outputs *outlet
+	if w.writes() {
+		var err error
+		if outputs, err = s.open(ctx, w, &job); err != nil {
+			return work.Sample{}, err
+		}
+		defer outputs.close()
+	}
 	cmd := d.command(ctx, c, job, gogc)
+	if outputs != nil {
+		cmd.Stdin = outputs.told
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := d.start(cmd)
@@ -153,6 +175,12 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 	var sample work.Sample
 	if err := json.Unmarshal(stdout.Bytes(), &sample); err != nil {
 		return sample, fmt.Errorf("what it printed is no sample: %w", err)
+	}
+	if outputs != nil {
+		sample.Records, err = outputs.check(ctx)
+		if err != nil {
+			return sample, err
+		}
 	}
 	if sample.Records == 0 {
 		return sample, errors.New("it had no records")

@@ -25,23 +25,28 @@ type contender struct {
 	Decodes bool // leaves the decoding of JSON to what it measures
 	Grows   bool // takes part in works about growth
 	Java    bool // built by Maven, and only for -parallel-consumer
+	Writes  writes
+	Slow    bool // has a part of the records only where it has to write
 }
 
+// writes are the works with outputs that a client takes part in.
+type writes struct{ Transform, Produce bool }
+
 var contenders = []contender{
-	{Name: raw, Program: "kgo", Grows: true},
+	{Name: raw, Program: "kgo", Grows: true, Writes: writes{Transform: true, Produce: true}},
 	{Name: "raw-kgo-partitions", Program: "kgo"},
-	{Name: perPartition, Program: ours, Grows: true},
+	{Name: perPartition, Program: ours, Grows: true, Writes: writes{Transform: true}},
 	{Name: "karafgo-each-middleware", Program: ours},
 	{Name: "karafgo-each-reuse", Program: ours},
-	{Name: "karafgo-batch", Program: ours, Grows: true},
+	{Name: "karafgo-batch", Program: ours, Grows: true, Writes: writes{Transform: true}},
 	{Name: "karafgo-typed", Program: ours, Decodes: true},
 	{Name: byKey, Program: ours},
-	{Name: "sarama", Program: "sarama"},
+	{Name: "sarama", Program: "sarama", Writes: writes{Transform: true, Produce: true}},
 	{Name: "kafka-go", Program: "segmentio"},
 	{Name: "goka", Program: "goka"},
 	{Name: "confluent", Program: "confluent"},
 	{Name: "confluent-backoff-10ms", Program: "confluent"},
-	{Name: "watermill", Program: "watermill"},
+	{Name: "watermill", Program: "watermill", Writes: writes{Transform: true, Produce: true}, Slow: true},
 	{Name: parallelKeys, Program: "parallel", Java: true},
 	{Name: parallelPartitions, Program: "parallel", Java: true},
 }
@@ -156,6 +161,14 @@ var works = []workload{
 		Name: "keys-million", About: "the same with 1,000,000 different keys: memory",
 		Partitions: six, Records: 2 * million, Size: 100, Keys: million, Handler: work.Look, Until: work.AtEnd,
 	},
+	{
+		Name: "ctp-100b", About: "consume, transform, produce: 100-byte records, 6 partitions to 6, at least once",
+		Partitions: six, Records: million, Size: 100, Keys: tenThousand, Handler: work.Transform, Until: work.Told, Judge: judgeSpeed,
+	},
+	{
+		Name: "produce-only", About: "100-byte records to 6 partitions, acks=all, idempotent",
+		Partitions: six, Records: million, Size: 100, Handler: work.Produce, Until: work.Told, Judge: judgeSpeed,
+	},
 	growing("records-250k", func(w *workload) { w.Records = million / 4 }),
 	growing("records-1m", func(*workload) {}),
 	growing("records-4m", func(w *workload) { w.Records = 4 * million }),
@@ -185,11 +198,18 @@ func growing(name string, change func(*workload)) workload {
 	return w
 }
 
+// writes reports whether the work has outputs.
+func (w workload) writes() bool { return w.Handler == work.Transform || w.Handler == work.Produce }
+
 // takes reports whether the work is measured with a client.
 func (w workload) takes(c contender) bool {
 	switch {
 	case c.Java:
 		return false
+	case w.Handler == work.Transform:
+		return c.Writes.Transform
+	case w.Handler == work.Produce:
+		return c.Writes.Produce
 	case w.Growth:
 		return c.Grows
 	case w.Keys > 0:

@@ -24,6 +24,8 @@ func main() {
 		"karafgo-batch":           func(r *client.Run) error { return run(r, batch) },
 		"karafgo-typed":           func(r *client.Run) error { return run(r, typed) },
 		"karafgo-by-key":          func(r *client.Run) error { return run(r, byKey) },
+		"karafgo-each:transform":  func(r *client.Run) error { return run(r, transform) },
+		"karafgo-batch:transform": func(r *client.Run) error { return run(r, transformBatch) },
 	})
 }
 
@@ -32,12 +34,17 @@ func run(r *client.Run, draw func(*client.Run, *router.Group, string), mw ...con
 	cfg.Kafka.Brokers = r.Brokers
 	cfg.Log.Level = "error"
 	cfg.HTTP.Listen = ""
+	cfg.Producer.Compression = "none"
 	ctx, cancel := r.Context()
 	defer cancel()
 	return framework.Run(ctx, cfg, framework.Routes(func(rt *router.Router) {
 		rt.Use(mw...)
 		for i, topics := range r.Groups() {
-			rt.Group(fmt.Sprintf("%s-%d", r.Group, i), func(g *router.Group) {
+			id := fmt.Sprintf("%s-%d", r.Group, i)
+			if r.Output != "" {
+				id = r.Group // the driver looks at what it commits
+			}
+			rt.Group(id, func(g *router.Group) {
 				for _, topic := range topics {
 					draw(r, g, topic)
 				}

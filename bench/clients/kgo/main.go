@@ -14,7 +14,10 @@ import (
 )
 
 func main() {
-	client.Main(map[string]func(*client.Run) error{"raw-kgo": loop, "raw-kgo-partitions": partitions})
+	client.Main(map[string]func(*client.Run) error{
+		"raw-kgo": loop, "raw-kgo-partitions": partitions,
+		"raw-kgo:transform": transform, "raw-kgo:produce": produce,
+	})
 }
 
 func options(r *client.Run) []kgo.Opt {

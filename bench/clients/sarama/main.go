@@ -10,7 +10,9 @@ import (
 )
 
 func main() {
-	client.Main(map[string]func(*client.Run) error{"sarama": consume})
+	client.Main(map[string]func(*client.Run) error{
+		"sarama": consume, "sarama:transform": transform, "sarama:produce": produce,
+	})
 }
 
 type handler struct{ r *client.Run }
@@ -35,13 +37,19 @@ func (h handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGr
 	}
 }
 
-func consume(r *client.Run) error {
+func consume(r *client.Run) error { return join(r, config(), handler{r}) }
+
+func config() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V2_8_0_0
 	cfg.Consumer.Offsets.Initial = sarama.OffsetOldest
 	cfg.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	cfg.Consumer.MaxWaitTime = 500 * time.Millisecond
 	cfg.Consumer.Fetch.Default = 1 << 20
+	return cfg
+}
+
+func join(r *client.Run, cfg *sarama.Config, h sarama.ConsumerGroupHandler) error {
 	group, err := sarama.NewConsumerGroup(r.Brokers, r.Group, cfg)
 	if err != nil {
 		return err
@@ -49,7 +57,7 @@ func consume(r *client.Run) error {
 	ctx, cancel := r.Context()
 	defer cancel()
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, r.Topics, handler{r}); err != nil && ctx.Err() == nil {
+		if err := group.Consume(ctx, r.Topics, h); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -14,10 +14,25 @@ import (
 )
 
 func main() {
-	client.Main(map[string]func(*client.Run) error{"watermill": consume})
+	client.Main(map[string]func(*client.Run) error{
+		"watermill": consume, "watermill:transform": transform, "watermill:produce": produce,
+	})
 }
 
 func consume(r *client.Run) error {
+	return route(r, func(router *message.Router, sub message.Subscriber) {
+		for _, topic := range r.Topics {
+			router.AddConsumerHandler("bench-"+topic, topic, sub, func(m *message.Message) error {
+				partition, _ := kafka.MessagePartitionFromCtx(m.Context())
+				offset, _ := kafka.MessagePartitionOffsetFromCtx(m.Context())
+				return r.Handle(topic, partition, offset, m.Payload)
+			})
+		}
+	})
+}
+
+// route runs a router until the job is over.
+func route(r *client.Run, draw func(*message.Router, message.Subscriber)) error {
 	cfg := kafka.DefaultSaramaSubscriberConfig()
 	cfg.Consumer.Offsets.Initial = sarama.OffsetOldest
 	cfg.Consumer.MaxWaitTime = 500 * time.Millisecond
@@ -32,13 +47,7 @@ func consume(r *client.Run) error {
 	if err != nil {
 		return err
 	}
-	for _, topic := range r.Topics {
-		router.AddConsumerHandler("bench-"+topic, topic, sub, func(m *message.Message) error {
-			partition, _ := kafka.MessagePartitionFromCtx(m.Context())
-			offset, _ := kafka.MessagePartitionOffsetFromCtx(m.Context())
-			return r.Handle(topic, partition, offset, m.Payload)
-		})
-	}
+	draw(router, sub)
 	ctx, cancel := r.Context()
 	defer cancel()
 	ended := make(chan error, 1)

@@ -1,5 +1,5 @@
 // Package client is what all client programs share: it does the work that a job asks for with each record, knows when that is over, and
-// measures. A client program only consumes.
+// measures. A client program only consumes, and produces.
 package client
 
 import (
@@ -79,7 +79,8 @@ func (r *Run) Groups() [][]string {
 	return groups
 }
 
-// Main runs the variant that the job names, and prints a sample.
+// Main runs the variant that the job names, and prints a sample. What writes to an output is named after the variant and the handler:
+// "raw-kgo:transform".
 func Main(variants map[string]func(*Run) error) {
 	if err := run(variants); err != nil {
 		fmt.Fprintln(os.Stderr, "bench client:", err)
@@ -95,9 +96,13 @@ func run(variants map[string]func(*Run) error) error {
 	if err := json.Unmarshal([]byte(os.Args[1]), &r.Job); err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	consume := variants[r.Variant]
+	name := r.Variant
+	if r.Output != "" {
+		name += ":" + r.Handler
+	}
+	consume := variants[name]
 	if consume == nil {
-		return fmt.Errorf("no variant %q", r.Variant)
+		return fmt.Errorf("no variant %q", name)
 	}
 	pin()
 	r.prepare()
@@ -112,6 +117,9 @@ func run(variants map[string]func(*Run) error) error {
 	runtime.ReadMemStats(&m0)
 	cpu0 := usage()
 	r.started = time.Now()
+	if r.Until == work.Told {
+		go r.listen()
+	}
 	if err := consume(r); err != nil {
 		return err
 	}

@@ -9,6 +9,9 @@ const (
 	JSON    = "json"    // decodes the value into an Order
 	Sleep   = "sleep"   // sleeps
 	Latency = "latency" // takes the time since the record was produced, which the value begins with
+
+	Transform = "transform" // writes the value, with its last byte changed, to Output with the same key
+	Produce   = "produce"   // consumes nothing: writes Ends records to Output
 )
 
 // When a client ends.
@@ -17,6 +20,7 @@ const (
 	AfterSleep = "after"      // After has passed since its first record
 	AfterCount = "count"      // it has had Count records
 	Partitions = "partitions" // it has had records of Count partitions
+	Told       = "told"       // its standard input ends: all that it should write is in Output
 )
 
 // Job is what a client process is asked to do, in JSON, as its argument.
@@ -32,6 +36,9 @@ type Job struct {
 	After   time.Duration `json:"after"`
 	Count   int           `json:"count"`
 	Profile string        `json:"profile,omitempty"`
+	// Output is the topic that outputs go to, and Size how long the values are that are made for it.
+	Output string `json:"output,omitempty"`
+	Size   int    `json:"size,omitempty"`
 	// SlowEvery makes every so manieth record take Slow instead of Sleep. Spread makes it take any time up to Sleep. FailKey fails the
 	// records of a key, always.
 	SlowEvery int64         `json:"slow_every,omitempty"`
