@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/karafgo/karafgo/consumer"
 )
 
@@ -42,16 +44,30 @@ func (h *each[T]) Outputs() []consumer.Output { return slices.Clone(h.outputs) }
 
 // Handle implements consumer.Handler.
 func (h *each[T]) Handle(ctx context.Context, m *consumer.Message) error {
-	t := &consumer.Typed[T]{Message: m}
-	if err := consumer.Decode(h.codec, m, &t.Payload); err != nil {
+	c := &call[T]{Typed: consumer.Typed[T]{Message: m}}
+	if err := consumer.Decode(h.codec, m, &c.Payload); err != nil {
 		return err
 	}
-	w := &Writer{ctx: ctx, carries: true, source: m, outputs: h.outputs, written: make([]bool, len(h.outputs))}
-	if err := h.fn(ctx, w, t); err != nil {
+	w := &c.w
+	w.written, w.pending, w.spare = c.written[:0], c.pending[:0], c.record[:]
+	w.open(ctx, m, h.outputs)
+	w.carries = true
+	if err := h.fn(ctx, w, &c.Typed); err != nil {
 		w.closed = true
 		return err
 	}
 	return w.finish()
+}
+
+// call is what one record needs in one piece: it is allocated for every record, and never used again, so that a Writer or a message that
+// somebody keeps stays what it was.
+type call[T any] struct {
+	consumer.Typed[T]
+
+	w       Writer
+	written [4]bool
+	pending [1]*kgo.Record
+	record  [1]kgo.Record
 }
 
 // JSONBatch makes a batch responder. Its outputs are acknowledged before the batch is marked; an output that is refused
@@ -84,7 +100,8 @@ func (h *batch[T]) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 	if typed.Len() == 0 {
 		return bad
 	}
-	w := &Writer{ctx: ctx, source: typed.Last().Message, outputs: h.outputs, written: make([]bool, len(h.outputs))}
+	w := &Writer{pending: make([]*kgo.Record, 0, typed.Len()), ahead: min(typed.Len(), mostAhead)}
+	w.open(ctx, typed.Last().Message, h.outputs)
 	if err := h.fn(ctx, w, typed); err != nil {
 		if consumer.VerdictOf(err).At == nil {
 			w.closed = true

@@ -13,6 +13,7 @@ import (
 type Topic[T any] struct {
 	name  string
 	codec consumer.Codec
+	bytes bool // it encodes []byte as it is
 }
 
 // JSONTopic declares a topic with JSON values.
@@ -20,7 +21,7 @@ func JSONTopic[T any](name string) Topic[T] { return NewTopic[T](name, consumer.
 
 // NewTopic declares a topic with another codec.
 func NewTopic[T any](name string, codec consumer.Codec) Topic[T] {
-	return Topic[T]{name: name, codec: codec}
+	return Topic[T]{name: name, codec: codec, bytes: codec == consumer.BytesCodec}
 }
 
 // Name returns the topic's name.
@@ -59,16 +60,22 @@ const anyPartition = -1
 // It fails permanently with ErrUndeclared when the responder does not declare the topic, and when the value does not encode. When the codec
 // could not encode it now (consumer.ErrTemporary), it fails retryably.
 func (t Topic[T]) Send(w *Writer, key []byte, value T, opts ...Option) error {
-	data, err := t.codec.Encode(value)
-	if err != nil {
-		return encodeError(t.codec, "value", t.name, err)
+	data, plain := []byte(nil), false
+	if t.bytes {
+		data, plain = any(value).([]byte) // through the codec it would be allocated
 	}
-	return w.write(&kgo.Record{Topic: t.name, Partition: anyPartition, Key: key, Value: data}, opts)
+	if !plain {
+		var err error
+		if data, err = t.codec.Encode(value); err != nil {
+			return encodeError(t.codec, "value", t.name, err)
+		}
+	}
+	return w.write(t.name, key, data, opts)
 }
 
 // Tombstone writes a record without a value, which deletes the key from a compacted topic.
 func (t Topic[T]) Tombstone(w *Writer, key []byte, opts ...Option) error {
-	return w.write(&kgo.Record{Topic: t.name, Partition: anyPartition, Key: key}, opts)
+	return w.write(t.name, key, nil, opts)
 }
 
 // Writer takes the outputs of one delivery. It is valid during the call it is passed to, for one goroutine.
@@ -80,12 +87,33 @@ type Writer struct {
 	pending []*kgo.Record
 	source  *consumer.Message
 	closed  bool
+
+	spare []kgo.Record // to be written next
+	ahead int          // how many of them are made at once
 }
 
-func (w *Writer) write(out *kgo.Record, opts []Option) error {
-	if w.closed {
-		return fmt.Errorf("write to topic %q: %w", out.Topic, ErrWriterClosed)
+// mostAhead is how many records are allocated at once. They live until the last of them is acknowledged.
+const mostAhead = 64
+
+func (w *Writer) open(ctx context.Context, source *consumer.Message, outputs []consumer.Output) {
+	w.ctx, w.source, w.outputs = ctx, source, outputs
+	if n := len(outputs); n <= cap(w.written) {
+		w.written = w.written[:n]
+	} else {
+		w.written = make([]bool, n)
 	}
+}
+
+func (w *Writer) write(topic string, key, value []byte, opts []Option) error {
+	if w.closed {
+		return fmt.Errorf("write to topic %q: %w", topic, ErrWriterClosed)
+	}
+	if len(w.spare) == 0 {
+		w.spare = make([]kgo.Record, max(w.ahead, 1))
+	}
+	out := &w.spare[0]
+	w.spare = w.spare[1:]
+	out.Topic, out.Partition, out.Key, out.Value = topic, anyPartition, key, value
 	for _, o := range opts {
 		if err := o(out); err != nil {
 			return err

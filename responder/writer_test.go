@@ -140,6 +140,36 @@ var _ = Describe("An output", func() {
 	})
 })
 
+var _ = Describe("A Writer that is kept", func() {
+	It("stays closed while others are in use", func() {
+		r := &recorder{}
+		m := consumer.NewMessage(&kgo.Record{Value: []byte("1")}, r)
+		var kept []*responder.Writer
+		h := writing(func(w *responder.Writer) error {
+			for _, old := range kept {
+				Expect(numbers.Send(old, nil, 1)).To(MatchError(responder.ErrWriterClosed))
+				Expect(numbers.Tombstone(old, nil)).To(MatchError(responder.ErrWriterClosed))
+			}
+			kept = append(kept, w)
+			return numbers.Send(w, nil, len(kept))
+		}, numbers.Required())
+		for range 5 {
+			Expect(h.Handle(ctx, &m)).To(Succeed())
+		}
+		Expect(r.sent).To(Equal([]string{"numbers=1", "numbers=2", "numbers=3", "numbers=4", "numbers=5"}))
+	})
+})
+
+var _ = Describe("A value of bytes", func() {
+	It("leaves a value to its codec where that is another", func() {
+		d := &delivery{}
+		quoted := responder.NewTopic[[]byte]("quoted", consumer.JSONCodec)
+		h := writing(func(w *responder.Writer) error { return quoted.Send(w, nil, []byte("a")) }, quoted.Required())
+		Expect(h.Handle(ctx, message(d, "1"))).To(Succeed())
+		Expect(d.sent).To(Equal([]string{`quoted="YQ=="`}))
+	})
+})
+
 var _ = Describe("A responder's input", func() {
 	It("fails permanently when it does not decode, without a call (F50)", func() {
 		d := &delivery{}
