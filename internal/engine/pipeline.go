@@ -19,9 +19,8 @@ type pipeline struct {
 	refused atomic.Bool // an output was not acknowledged: nothing moves on before the worker has taken its record back
 
 	mu      sync.Mutex
-	first   uint64 // number of waits[0]
-	waits   []wait // in the order sent; the first is pending or refused
-	pending int    // outputs that were not answered
+	waits   waits // the first is pending or refused
+	pending int   // outputs that were not answered
 	idle    chan struct{}
 	watched bool // the worker waits for it to get on
 	batch   *kgo.Record
@@ -32,16 +31,6 @@ type pipeline struct {
 
 	acked int       // since it was told, or since
 	since time.Time // the first of them was sent
-}
-
-// wait is a record with outputs.
-type wait struct {
-	from    *kgo.Record // nothing from here on is done while it waits: the record, or the first of its batch
-	source  int64       // the record that the outputs are of
-	attempt int
-	pending int
-	refused error
-	topic   string // of the output that was refused
 }
 
 func newPipeline(a *assignment) *pipeline { return &pipeline{a: a} }
@@ -59,20 +48,24 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 		p.since = time.Now()
 	}
 	p.pending++
-	n := len(p.waits)
-	if n == 0 || p.waits[n-1].source != rec.Offset || p.waits[n-1].pending == 0 {
-		w := wait{from: rec, source: rec.Offset, attempt: d.attempt}
-		if p.batch != nil {
-			w.from = p.batch
-		}
-		p.waits = append(p.waits, w)
-		n++
+	if p.waits.n == 0 || p.waits.back().source != rec.Offset || p.waits.back().pending == 0 {
+		p.expect(d, rec)
 	}
-	p.waits[n-1].pending++
-	number := p.first + uint64(n-1)
+	w := p.waits.back()
+	w.pending++
+	keep := w.promise()
 	p.mu.Unlock()
 	a := p.a
-	a.r.e.producer.Produce(a.ctx, a.source(rec.Offset), out, func(_ *kgo.Record, err error) { p.answered(number, out.Topic, err) })
+	a.r.e.producer.Produce(a.ctx, a.source(rec.Offset), out, keep)
+}
+
+// expect adds a wait for a record. It is called with the lock held.
+func (p *pipeline) expect(d *delivery, rec *kgo.Record) {
+	w := p.waits.push()
+	w.p, w.from, w.source, w.attempt = p, rec, rec.Offset, int32(d.attempt)
+	if p.batch != nil {
+		w.from = p.batch
+	}
 }
 
 func (a *assignment) source(offset int64) kafka.Source {
@@ -80,31 +73,29 @@ func (a *assignment) source(offset int64) kafka.Source {
 }
 
 // answered notes that an output was acknowledged, or refused.
-func (p *pipeline) answered(number uint64, topic string, err error) {
+func (p *pipeline) answered(w *wait, topic string, err error) {
 	p.mu.Lock()
-	w := &p.waits[number-p.first]
 	w.pending--
 	p.pending--
-	if err != nil && w.refused == nil {
-		w.refused, w.topic = err, topic
+	switch {
+	case err == nil:
+		p.acked++
+	case w.refused == nil:
+		w.refused = &outputError{topic: topic, err: err}
 		p.refused.Store(true)
 	}
-	if err == nil {
-		p.acked++
-	}
 	n := 0
-	for n < len(p.waits) && p.waits[n].pending == 0 && p.waits[n].refused == nil {
+	for p.waits.n > 0 && p.waits.front().pending == 0 && p.waits.front().refused == nil {
+		if from := p.waits.front().from; from.Offset > p.reached.offset { // sent in part, perhaps: done only when the worker says so
+			p.reached = position{from.Offset, from.LeaderEpoch}
+		}
+		p.waits.pop()
 		n++
 	}
 	if n > 0 {
-		if from := p.waits[n-1].from; from.Offset > p.reached.offset { // sent in part, perhaps: done only when the worker says so
-			p.reached = position{from.Offset, from.LeaderEpoch}
-		}
-		clear(p.waits[:n])
-		p.waits, p.first = p.waits[n:], p.first+uint64(n)
 		p.publish(n)
 	}
-	wake := err != nil || n > 0 && (p.watched || len(p.waits) == 0)
+	wake := err != nil || n > 0 && (p.watched || p.waits.n == 0)
 	if p.pending == 0 && p.idle != nil {
 		close(p.idle)
 		p.idle = nil
@@ -126,8 +117,8 @@ func (p *pipeline) answered(number uint64, topic string, err error) {
 // meanwhile. It is called with the lock held.
 func (p *pipeline) publish(n int) bool {
 	at := p.reached
-	if len(p.waits) > 0 {
-		from := p.waits[0].from
+	if p.waits.n > 0 {
+		from := p.waits.front().from
 		at = position{from.Offset, from.LeaderEpoch}
 	} else {
 		n = p.handled - p.told
@@ -174,10 +165,10 @@ func (p *pipeline) produced() callbacks.Event {
 func (p *pipeline) waitsFor() (int64, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waits) == 0 {
+	if p.waits.n == 0 {
 		return 0, false
 	}
-	return p.waits[0].from.Offset, true
+	return p.waits.front().from.Offset, true
 }
 
 // watch asks to be woken when it gets on, or no more.
@@ -207,9 +198,8 @@ func (p *pipeline) settle() {
 func (p *pipeline) takeBack() wait {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := p.waits[0]
-	p.first += uint64(len(p.waits))
-	p.waits = nil
+	w := *p.waits.front()
+	p.waits = waits{}
 	p.reached = position{w.from.Offset, w.from.LeaderEpoch}
 	p.told = p.handled
 	p.refused.Store(false)

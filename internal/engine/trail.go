@@ -132,14 +132,14 @@ func (w *worker) takeBack() {
 		w.gate.passed = 1
 	}
 	w.i, w.base, w.seg, w.alone = 0, 0, 0, 0
-	w.attempt = refused.attempt
-	w.fail = &failure{err: &outputError{topic: refused.topic, err: refused.refused}}
+	w.attempt = int(refused.attempt)
+	w.fail = &failure{err: refused.refused}
 	w.a.handed.Store(from)
 	w.a.current.Store(nil)
 	if w.a.tr != nil {
 		w.a.tr.thaw(from)
 	}
 	if context.Cause(w.a.ctx) == nil {
-		w.r.emit(callbacks.ProduceFailed{Where: w.a.where(), Offset: from, Output: refused.topic, Err: refused.refused})
+		w.r.emit(callbacks.ProduceFailed{Where: w.a.where(), Offset: from, Output: refused.refused.topic, Err: refused.refused.err})
 	}
 }
