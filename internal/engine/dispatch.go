@@ -18,6 +18,7 @@ const fetchErrorEvery = 10 * time.Second
 
 // dispatch queues what a poll returned, one slab per partition.
 func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
+	var until time.Time
 	for i := range fetches {
 		f := &fetches[i]
 		b := &body{budget: r.budget}
@@ -56,6 +57,9 @@ func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
 		for i, s := range slabs {
 			r.hand(owners[i], s)
 		}
+		for _, a := range owners {
+			until = r.brake(a, until)
+		}
 	}
 	return records
 }
@@ -76,19 +80,12 @@ func (r *runner) hand(a *assignment, s *slab) {
 		Where: a.where(), First: s.recs[0].Offset, Last: s.recs[len(s.recs)-1].Offset,
 		Count: len(s.recs), Bytes: s.bytes, HighWatermark: a.highWater.Load(),
 	}
-	records, bytes, ok := a.queue.push(s)
-	if !ok {
+	if !a.queue.push(s) {
 		s.release()
 		return
 	}
 	r.emit(fetched)
 	a.signal()
-	if r.above(records, bytes) {
-		if !r.spec.BatchFetching {
-			a.awaitQueueBelow(unbatchedHold, records)
-		}
-		r.flow(a)
-	}
 }
 
 // takes keeps what a fetch says about the partition. It reports false for records that must not be handed over: behind a batch that cannot

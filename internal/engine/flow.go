@@ -7,10 +7,9 @@ import (
 	"github.com/karafgo/karafgo/callbacks"
 )
 
-// unbatchedHold is how long the poll loop of a group with BatchFetching(false) waits for a partition that has a
-// record queued, before it
-// pauses the partition in the client. Pausing costs a new fetch, waiting costs the other partitions.
-const unbatchedHold = 20 * time.Millisecond
+// hold is how long the poll loop waits for a partition that has too much queued, before it pauses the partition in the client. Pausing
+// costs a new fetch, waiting costs the other partitions.
+const hold = 20 * time.Millisecond
 
 // awaitRoom waits while the group's queues hold all the memory they may. kgo keeps what it has fetched and fetches no more.
 func (r *runner) awaitRoom(ctx context.Context) bool {
@@ -99,6 +98,31 @@ func (r *runner) below(a *assignment, records int, bytes int64) bool {
 	return records <= low && bytes <= max(lowBytes, 0) || records == 0
 }
 
+// brake waits a moment for the worker of a partition of which too much is queued, and pauses the partition when it is too much all the
+// same. A paused partition is not in the client's next fetch, and one that finds nothing keeps its broker's other partitions waiting for
+// as long as fetch.max_wait, so that a handler that is only a little slower than the cluster would have nothing to do for most of the time.
+// And what is fetched far ahead of its handler has left the processor's cache when it gets there. Handlers known to be slow are not waited
+// for.
+//
+// All partitions of a fetch are waited for together until a time, which the first of them sets.
+func (r *runner) brake(a *assignment, until time.Time) time.Time {
+	records, bytes := a.queue.size()
+	if !r.above(records, bytes) {
+		return until
+	}
+	if until.IsZero() {
+		until = time.Now().Add(hold)
+	}
+	switch {
+	case !r.spec.BatchFetching:
+		a.awaitQueue(until, func(n int, _ int64) bool { return n < records })
+	case !a.slow.Load():
+		a.awaitQueue(until, func(n int, b int64) bool { return !r.above(n, b) })
+	}
+	r.flow(a)
+	return until
+}
+
 // flow pauses a partition in the client when too much of it is queued, and resumes it when that is used up. The
 // poll loop calls it after it
 // queued, the worker after it took: the flag is raised before the queue is read, so one of the two sees the other's change.
@@ -123,11 +147,11 @@ func (r *runner) flow(a *assignment) {
 	}
 }
 
-// awaitQueueBelow waits a moment for the worker to take what is queued.
-func (a *assignment) awaitQueueBelow(most time.Duration, records int) {
-	deadline := time.NewTimer(most)
+// awaitQueue waits a moment for the worker to take enough of what is queued.
+func (a *assignment) awaitQueue(until time.Time, enough func(records int, bytes int64) bool) {
+	deadline := time.NewTimer(time.Until(until))
 	defer deadline.Stop()
-	for n, _ := a.queue.size(); n >= records; n, _ = a.queue.size() {
+	for !enough(a.queue.size()) {
 		select {
 		case <-a.taken:
 		case <-a.closing:

@@ -11,17 +11,17 @@ type queue struct {
 	closed  bool
 }
 
-// push adds a slab; it returns what is queued now, and false when the queue is closed.
-func (q *queue) push(s *slab) (records int, bytes int64, ok bool) {
+// push adds a slab, and returns false when the queue is closed.
+func (q *queue) push(s *slab) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return 0, 0, false
+		return false
 	}
 	q.slabs = append(q.slabs, s)
 	q.records += len(s.recs)
 	q.bytes += s.bytes
-	return q.records, q.bytes, true
+	return true
 }
 
 // take removes the oldest slab, nil when there is none.

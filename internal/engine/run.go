@@ -151,7 +151,7 @@ func (w *worker) report(end int, now int64) {
 	w.seg = end
 	skipped := w.skipped
 	w.skipped = 0
-	w.pace(elapsed / int64(n))
+	w.pace(elapsed, int64(n))
 	w.r.emit(callbacks.Handled{
 		Where: w.a.where(), First: first, Last: last, Count: n, Skipped: skipped,
 		Elapsed: time.Duration(elapsed), Batch: w.batching(),
@@ -159,11 +159,12 @@ func (w *worker) report(end int, now int64) {
 }
 
 // pace follows how long a record takes. What waits for a slow handler is cloned, to free the fetch responses it came in.
-func (w *worker) pace(perRecord int64) {
-	old := w.a.perRecord.Load()
-	if old > 0 {
-		perRecord = (3*old + perRecord) / 4
-	}
+// Of the records before, some hundreds count: one that waited, as for a full producer, does not make a fast handler a slow one.
+func (w *worker) pace(elapsed, n int64) {
+	const memory = 256
+	w.paced = min(w.paced, memory) * 3 / 4
+	perRecord := (w.a.perRecord.Load()*w.paced + elapsed) / (w.paced + n)
+	w.paced += n
 	w.a.perRecord.Store(perRecord)
 	slow := perRecord >= int64(tick)
 	if w.a.slow.Swap(slow) || !slow {

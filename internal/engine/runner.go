@@ -121,7 +121,7 @@ func (r *runner) reuses() bool {
 	return slices.ContainsFunc(r.spec.Routes, func(s router.RouteSpec) bool { return s.Reuse })
 }
 
-// poll is the poll loop. It never waits for a worker.
+// poll is the poll loop. It waits for a worker for a moment at most, before it pauses the worker's partition.
 func (r *runner) poll() {
 	defer r.pollEnded()
 	for {

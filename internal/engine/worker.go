@@ -65,6 +65,7 @@ type worker struct {
 	tickAt    int64
 	started   int64
 	skipped   int
+	paced     int64 // records that the handler's pace was taken from
 	calling   bool
 	err       error
 	delivered consumer.Delivery
