@@ -29,8 +29,8 @@ type contender struct {
 	Slow    bool // has a part of the records only where it has to write
 }
 
-// writes are the works with outputs that a client takes part in.
-type writes struct{ Transform, Produce bool }
+// writes are the works with outputs that a client takes part in, Alone in no others.
+type writes struct{ Transform, Produce, Alone bool }
 
 var contenders = []contender{
 	{Name: raw, Program: "kgo", Grows: true, Writes: writes{Transform: true, Produce: true}},
@@ -41,6 +41,7 @@ var contenders = []contender{
 	{Name: "karafgo-batch", Program: ours, Grows: true, Writes: writes{Transform: true}},
 	{Name: "karafgo-typed", Program: ours, Decodes: true},
 	{Name: byKey, Program: ours},
+	{Name: "karafgo-producer", Program: ours, Writes: writes{Produce: true, Alone: true}},
 	{Name: "sarama", Program: "sarama", Writes: writes{Transform: true, Produce: true}},
 	{Name: "kafka-go", Program: "segmentio"},
 	{Name: "goka", Program: "goka"},
@@ -210,6 +211,8 @@ func (w workload) takes(c contender) bool {
 		return c.Writes.Transform
 	case w.Handler == work.Produce:
 		return c.Writes.Produce
+	case c.Writes.Alone:
+		return false
 	case w.Growth:
 		return c.Grows
 	case w.Keys > 0:

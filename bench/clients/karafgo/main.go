@@ -26,15 +26,13 @@ func main() {
 		"karafgo-by-key":          func(r *client.Run) error { return run(r, byKey) },
 		"karafgo-each:transform":  func(r *client.Run) error { return run(r, transform) },
 		"karafgo-batch:transform": func(r *client.Run) error { return run(r, transformBatch) },
+
+		"karafgo-producer:produce": produce,
 	})
 }
 
 func run(r *client.Run, draw func(*client.Run, *router.Group, string), mw ...consumer.Middleware) error {
-	cfg := framework.DefaultConfig()
-	cfg.Kafka.Brokers = r.Brokers
-	cfg.Log.Level = "error"
-	cfg.HTTP.Listen = ""
-	cfg.Producer.Compression = "none"
+	cfg := config(r)
 	ctx, cancel := r.Context()
 	defer cancel()
 	return framework.Run(ctx, cfg, framework.Routes(func(rt *router.Router) {
@@ -51,6 +49,15 @@ func run(r *client.Run, draw func(*client.Run, *router.Group, string), mw ...con
 			})
 		}
 	}))
+}
+
+func config(r *client.Run) framework.Config {
+	cfg := framework.DefaultConfig()
+	cfg.Kafka.Brokers = r.Brokers
+	cfg.Log.Level = "error"
+	cfg.HTTP.Listen = ""
+	cfg.Producer.Compression = "none"
+	return cfg
 }
 
 func each(r *client.Run, g *router.Group, topic string) {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/karafgo/karafgo/bench/internal/client"
+	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/framework"
 	"github.com/karafgo/karafgo/responder"
 	"github.com/karafgo/karafgo/router"
 )
@@ -28,4 +31,32 @@ func transformBatch(r *client.Run, g *router.Group, topic string) {
 			}
 			return nil
 		}, out.Required()), batchSize, batchWait)
+}
+
+// failing ends what sends when a record is not acknowledged.
+type failing struct{ stop context.CancelCauseFunc }
+
+func (f failing) OnEvent(_ context.Context, e callbacks.Event) {
+	if failed, ok := e.(callbacks.SendFailed); ok {
+		f.stop(failed.Err)
+	}
+}
+
+// produce writes what a program writes that consumes nothing.
+func produce(r *client.Run) error {
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	p, err := framework.NewProducer(config(r), failing{stop})
+	if err != nil {
+		return err
+	}
+	err = r.Outputs(func(key, value []byte) error {
+		p.SendAsync(ctx, responder.NewRecord(r.Output, key, value))
+		return nil
+	})
+	if err := errors.Join(err, p.Flush(ctx), context.Cause(ctx)); err != nil {
+		return err
+	}
+	<-r.Done()
+	return p.Close(ctx)
 }
