@@ -2,6 +2,7 @@ package framework
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ func NewProducer(cfg Config, listeners ...callbacks.Listener) (*responder.Produc
 			l.OnEvent(context.Background(), e)
 		}
 	})
+	p.open()
 	return p.producer, nil
 }
 
@@ -39,7 +41,8 @@ func NewProducer(cfg Config, listeners ...callbacks.Listener) (*responder.Produc
 // their results are needed to make the process.
 type send struct {
 	producer *responder.Producer
-	to       atomic.Pointer[kafka.Shared]
+	bound    *kafka.Shared                // what it will send with
+	to       atomic.Pointer[kafka.Shared] // the same, while the program runs
 	emit     atomic.Pointer[func(callbacks.Event)]
 }
 
@@ -58,8 +61,12 @@ func newSend(cfg config.Producer) *send {
 
 func (s *send) bind(to *kafka.Shared, emit func(callbacks.Event)) {
 	s.emit.Store(&emit)
-	s.to.Store(to)
+	s.bound = to
 }
+
+// open lets the Producer send. Before, a program that is never started, because another of its parts cannot be made or because it is only
+// checked, would leave a client behind.
+func (s *send) open() { s.to.Store(s.bound) }
 
 func (s *send) tell(o responder.Outcome) {
 	emit := s.emit.Load()
@@ -120,17 +127,21 @@ func (s *send) transactional() (responder.TransactionalClient, error) { //nolint
 
 // close ends the clients, when everything is flushed.
 func (s *send) close() {
-	if to := s.to.Load(); to != nil {
-		to.Close()
+	if s.bound != nil {
+		s.bound.Close()
 	}
 }
 
-// hook ends the Producer with the program. Its hook is made before those of whoever takes the Producer, and so runs after theirs.
+// hook opens the Producer with the program, and closes it. It is made before those of whoever takes the Producer: it starts before theirs,
+// and stops after them.
 func (s *send) hook(cfg Config) fx.Hook {
-	return fx.StopHook(func(ctx context.Context) error {
+	return fx.StartStopHook(s.open, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, max(cfg.Shutdown.Grace, leastFlush))
 		defer cancel()
-		return s.producer.Close(ctx) //nolint:wrapcheck // it says which records are lost
+		if err := s.producer.Close(ctx); err != nil {
+			return fmt.Errorf("close the program's Producer: %w", err)
+		}
+		return nil
 	})
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/consumer"
 )
 
 // Producer writes records from anywhere in a program: where nothing is consumed, from an HTTP handler, on a schedule. In handlers outputs
@@ -19,13 +23,18 @@ import (
 // stops, what is buffered is flushed within shutdown.grace, after the handlers have returned and the hooks of those that were given the
 // Producer have run. framework.NewProducer makes one without a program, and testkit.NewProducer one that records.
 //
-// Acknowledgement, partitions, compression, linger, timeouts and buffers are those of the section producer of the configuration. A record
-// is acknowledged or fails within producer.delivery_timeout; producing is idempotent (KIP-98, with producer.acks all), so that retries
-// neither repeat nor reorder. Methods are safe for concurrent use; records that one goroutine sends to one partition stay in order.
+// Acknowledgement, partitions, compression, linger, timeouts and buffers are those of the section producer of the configuration. Producing is
+// idempotent (KIP-98, with producer.acks all): retries neither repeat nor reorder. A record fails after producer.delivery_timeout, except one
+// whose request was sent and never answered: giving it up would break idempotence, so it is tried until a broker answers, or until the
+// Producer is closed.
+//
+// Contexts bound how long a call waits, and not the record: once it is in the client's buffer it is under way, whatever becomes of the
+// context. Methods are safe for concurrent use; records that one goroutine sends to one partition stay in order.
 type Producer struct {
-	client Client
-	opts   producerOptions
-	closed atomic.Bool
+	client  Client
+	opts    producerOptions
+	closed  atomic.Bool
+	pending pending
 
 	mu      sync.Mutex
 	runs    map[string]*run
@@ -52,7 +61,8 @@ var (
 	ErrBufferFull = errors.New("buffer of the producer is full")
 	// ErrProducerClosed: the program has stopped.
 	ErrProducerClosed = errors.New("producer is closed")
-	// ErrNotRunning: the program is still being put together. Produce from its hooks and handlers, and not from constructors.
+	// ErrNotRunning: the program is still being put together. Produce from its hooks and handlers, and not from constructors and what
+	// fx.Invoke calls.
 	ErrNotRunning = errors.New("producer is not ready before the program is")
 	// ErrNoTransactions: transactions need producer.transactional_id.
 	ErrNoTransactions = errors.New("transactions need a transactional id: set producer.transactional_id, another one for each process")
@@ -62,7 +72,7 @@ var (
 
 // SendError says which record was not acknowledged. Err is the reason: one of the errors above, a kerr.Error that the broker answered,
 // kgo.ErrRecordTimeout after producer.delivery_timeout, or what ended the context. With the last two nobody knows whether the broker has
-// the record.
+// the record, or will have it: where the context ended it may still be under way.
 type SendError struct {
 	Topic string
 	Key   []byte
@@ -96,7 +106,8 @@ type producerOptions struct {
 // ProducerOption adds to [NewProducer].
 type ProducerOption func(*producerOptions)
 
-// Observe has every failure told, and successes by topic in runs: when nothing is under way, and once a second at least. It must be quick.
+// Observe has every failure told, and successes by topic in runs: when nothing is under way, and once a second while records are
+// acknowledged. It must be quick, and must not send.
 func Observe(fn func(Outcome)) ProducerOption { return func(o *producerOptions) { o.observe = fn } }
 
 // OnClose has fn called when Close has flushed, to close the client.
@@ -115,26 +126,29 @@ func NewProducer(c Client, opts ...ProducerOption) *Producer {
 }
 
 // Send sends records and returns when all are acknowledged or have failed: they leave together. Its error joins a [SendError] for each that
-// failed. When ctx ends, what is not acknowledged yet fails.
+// failed. When ctx ends before, it returns with one for each that is not acknowledged yet; those that found room in the client's buffer stay
+// under way.
 func (p *Producer) Send(ctx context.Context, recs ...Record) error {
-	errs := make([]error, len(recs))
-	var all sync.WaitGroup
-	all.Add(len(recs))
+	sent := make([]*Future, len(recs))
 	for i, r := range recs {
-		p.produce(ctx, p.client, r, func(_ *kgo.Record, err error) {
-			errs[i] = err
-			all.Done()
-		})
+		sent[i] = p.SendAsync(ctx, r)
 	}
-	all.Wait()
+	errs := make([]error, len(recs))
+	for i, f := range sent {
+		if !f.wait(ctx) {
+			errs[i] = recs[i].failed(context.Cause(ctx))
+			continue
+		}
+		errs[i] = f.err
+	}
 	return errors.Join(errs...)
 }
 
-// SendAsync sends a record and returns at once, unless the buffer is full. The record fails when ctx ends before it is acknowledged: pass
-// a context that lives long enough, context.WithoutCancel(ctx) where the caller does not wait.
+// SendAsync sends a record and returns at once, unless the client's buffer is full: then it waits for room until ctx ends, which fails the
+// record. Nothing else that becomes of ctx concerns the record.
 func (p *Producer) SendAsync(ctx context.Context, r Record) *Future {
 	f := &Future{done: make(chan struct{})}
-	p.produce(ctx, p.client, r, func(rec *kgo.Record, err error) {
+	p.submit(ctx, r, func(rec *kgo.Record, err error) {
 		f.rec, f.err = rec, err
 		close(f.done)
 	})
@@ -154,52 +168,96 @@ func (f *Future) Done() <-chan struct{} { return f.done }
 // Wait returns when the record is acknowledged or has failed, with the record as the broker has it, partition and offset included, or a
 // [SendError]. When ctx ends before, it returns its error, and the record stays under way.
 func (f *Future) Wait(ctx context.Context) (*kgo.Record, error) {
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		select {
-		case <-f.done:
-		default:
-			return nil, context.Cause(ctx)
-		}
-	}
-	if f.err != nil {
+	switch {
+	case !f.wait(ctx):
+		return nil, context.Cause(ctx)
+	case f.err != nil:
 		return nil, f.err
+	default:
+		return f.rec, nil
 	}
-	return f.rec, nil
 }
 
-// produce calls promise once, with a *SendError for what failed.
-func (p *Producer) produce(ctx context.Context, c Client, r Record, promise func(*kgo.Record, error)) {
+// wait reports whether it is known what became of the record.
+func (f *Future) wait(ctx context.Context) bool {
+	select {
+	case <-f.done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// submit sends a record of the program, unless the Producer is closed. Promise is called once, with a *SendError for what failed, perhaps
+// by the client, which waits for it.
+func (p *Producer) submit(ctx context.Context, r Record, promise func(*kgo.Record, error)) {
+	under := p.pending.begin()
+	if p.closed.Load() { // asked after it is counted: who closes asks in the other order
+		p.tellFailed(r.Topic(), ErrProducerClosed)
+		promise(nil, r.failed(ErrProducerClosed))
+		p.pending.end(under)
+		return
+	}
+	p.submitted(ctx, r, under, promise)
+}
+
+// submitted sends what is counted already.
+//
+// A client that finds a record's context ended fails all records of its partition, whoever sent them: outputs of responders and dead letters,
+// too. So ctx is detached when the record has found room. (In the moment between those two it may still end.)
+func (p *Producer) submitted(ctx context.Context, r Record, under *generation, promise func(*kgo.Record, error)) {
+	room, detach := ctx, func() bool { return true }
+	if ctx.Done() != nil {
+		detached, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+		room, detach = detached, context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	}
+	p.send(room, p.client, r, func(rec *kgo.Record, err error) {
+		promise(rec, err)
+		p.pending.end(under)
+	})
+	detach()
+}
+
+// send calls promise once, with a *SendError for what failed.
+func (p *Producer) send(ctx context.Context, c Client, r Record, promise func(*kgo.Record, error)) {
 	failed := func(err error) {
-		p.tellFailed(r.rec.Topic, err)
-		promise(r.rec, &SendError{Topic: r.rec.Topic, Key: r.rec.Key, Err: err})
+		p.tellFailed(r.Topic(), err)
+		promise(nil, r.failed(err))
 	}
 	switch {
 	case r.err != nil:
 		failed(r.err)
 		return
-	case p.closed.Load():
-		failed(ErrProducerClosed)
+	case ctx.Err() != nil:
+		failed(context.Cause(ctx))
 		return
 	}
-	send := c.Produce
+	rec := r.copy()
+	consumer.PrepareOutput(ctx, rec)
+	produce := c.Produce
 	if p.opts.fail {
-		send = c.TryProduce
+		produce = c.TryProduce
 	}
-	counted := p.begin(r.rec.Topic)
-	send(ctx, r.rec, func(rec *kgo.Record, err error) {
+	counted := p.begin(rec.Topic)
+	produce(ctx, rec, func(rec *kgo.Record, err error) {
 		p.end(counted, err == nil)
 		if err != nil {
-			failed(reason(err))
+			failed(reason(ctx, err))
 			return
 		}
 		promise(rec, nil)
 	})
 }
 
-func reason(err error) error {
+func reason(ctx context.Context, err error) error {
 	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return context.Cause(ctx)
 	case errors.Is(err, kgo.ErrMaxBuffered):
 		return fmt.Errorf("%w: %w", ErrBufferFull, err)
 	case errors.Is(err, kgo.ErrClientClosed):
@@ -209,41 +267,57 @@ func reason(err error) error {
 	}
 }
 
-// Flush returns when everything that was sent before is acknowledged or has failed, buffers included, or ctx has ended.
+// Flush sends what buffers hold, and returns when everything that was sent before is acknowledged or has failed. Its error joins what failed
+// of the buffers, unless their OnError was told. When ctx ends before, it says how many records are not acknowledged yet.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()
-	buffers := make([]*Buffer, 0, len(p.buffers))
-	for b := range p.buffers {
-		buffers = append(buffers, b)
-	}
+	buffers := slices.Collect(maps.Keys(p.buffers))
 	p.mu.Unlock()
 	errs := make([]error, 0, len(buffers)+1)
 	for _, b := range buffers {
-		errs = append(errs, b.Flush(ctx))
+		_ = b.send(ctx) // what stays behind is counted below
 	}
-	if err := p.client.Flush(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("flush: %w", err))
+	err := p.await(ctx, &p.pending)
+	left := p.pending.count()
+	for _, b := range buffers {
+		held, failed := b.settle(ctx)
+		left += held
+		errs = append(errs, failed)
+	}
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && left > 0 {
+		errs = append(errs, fmt.Errorf("flush: %d records are not acknowledged yet: %w", left, err))
 	}
 	return errors.Join(errs...)
 }
 
-// Close flushes, and ends the Producer: what is sent afterwards fails with [ErrProducerClosed]. In a program of package framework the
-// program does it.
+// await returns when what is pending has ended, or ctx has. The client's Flush is there for the linger, which it ends: it would wait for
+// what others go on to send, too.
+func (p *Producer) await(ctx context.Context, what *pending) error {
+	if what.count() == 0 {
+		return nil
+	}
+	flushing, stop := context.WithCancel(ctx)
+	var flush sync.WaitGroup
+	flush.Go(func() { _ = p.client.Flush(flushing) })
+	err := what.wait(ctx)
+	stop()
+	flush.Wait()
+	return err
+}
+
+// Close ends the Producer: what is sent from now on fails with [ErrProducerClosed]. What was sent before, and what buffers hold, is flushed,
+// and a transaction in progress may end, until ctx does; its error says how many records were given up then. In a program of package
+// framework the program does it.
 func (p *Producer) Close(ctx context.Context) error {
+	again := p.closed.Swap(true)
 	err := p.Flush(ctx)
-	if p.closed.Swap(true) {
+	if again {
 		return err
 	}
-	select {
-	case p.turn <- struct{}{}: // no transaction is under way
-		if p.tx != nil {
-			p.tx.Close()
-			p.tx = nil
-		}
-		<-p.turn
-	case <-ctx.Done():
-		err = errors.Join(err, context.Cause(ctx))
-	}
+	err = errors.Join(err, p.closeTransactions(ctx))
 	if p.opts.closed != nil {
 		p.opts.closed()
 	}
@@ -287,14 +361,13 @@ func (p *Producer) end(r *run, ok bool) {
 	if r == nil {
 		return
 	}
-	const look = 256 // at the clock, among so many
 	r.mu.Lock()
 	r.pending--
 	if ok {
 		r.acked++
 	}
 	var told Outcome
-	if r.acked > 0 && (r.pending == 0 || r.acked%look == 0 && time.Since(r.since) >= tellAgain) {
+	if r.acked > 0 && (r.pending == 0 || time.Since(r.since) >= tellAgain) {
 		now := time.Now()
 		told = Outcome{Topic: r.topic, Count: r.acked, Elapsed: now.Sub(r.since)}
 		r.acked, r.since = 0, now

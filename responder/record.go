@@ -10,7 +10,8 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 )
 
-// Record is a record to be produced by a [Producer]. It is made by a topic's Record and Delete, or by NewRecord, and is for one use.
+// Record is a record to be produced by a [Producer]. It is made by a topic's Record and Delete, or by NewRecord. It may be sent again, for
+// instance after a failure; its key, value and headers must stay as they are until it is acknowledged.
 type Record struct {
 	rec *kgo.Record
 	err error
@@ -63,7 +64,30 @@ func (t KeyedTopic[K, V]) Delete(key K, opts ...Option) Record {
 }
 
 // Topic returns the topic's name.
-func (r Record) Topic() string { return r.rec.Topic }
+func (r Record) Topic() string {
+	if r.rec == nil {
+		return ""
+	}
+	return r.rec.Topic
+}
+
+// copy is what a client gets, which writes in it.
+func (r Record) copy() *kgo.Record {
+	if r.rec == nil {
+		return &kgo.Record{}
+	}
+	rec := *r.rec
+	rec.Headers = slices.Clip(rec.Headers)
+	return &rec
+}
+
+func (r Record) failed(err error) *SendError {
+	failed := &SendError{Topic: r.Topic(), Err: err}
+	if r.rec != nil {
+		failed.Key = r.rec.Key
+	}
+	return failed
+}
 
 // Partition sends the record to that partition, if the topic has it. Without it the key decides.
 func Partition(id int32) Option {

@@ -34,41 +34,48 @@ type Tx struct {
 	ctx    context.Context //nolint:containedctx // the transaction's own: a Tx does not outlive the call
 	client TransactionalClient
 
+	sending sync.RWMutex // held by who ends the transaction when nobody sends in it
+	over    bool
+
 	mu     sync.Mutex
 	failed error
-	over   bool
 }
 
-// Send sends a record in the transaction, and does not wait for its acknowledgement. The error is that of an earlier record that failed:
+// Send sends records in the transaction, and does not wait for their acknowledgement. The error is that of an earlier record that failed:
 // then nothing of the transaction will be seen.
 func (t *Tx) Send(recs ...Record) error {
-	t.mu.Lock()
-	err, over := t.failed, t.over
-	t.mu.Unlock()
-	switch {
-	case over:
+	t.sending.RLock()
+	defer t.sending.RUnlock()
+	if t.over {
 		return ErrTxOver
-	case err != nil:
-		return err
 	}
 	for _, r := range recs {
-		t.p.produce(t.ctx, t.client, r, func(_ *kgo.Record, err error) {
+		if err := t.err(); err != nil {
+			return err
+		}
+		t.p.send(t.ctx, t.client, r, func(_ *kgo.Record, err error) {
 			if err == nil {
 				return
 			}
 			t.mu.Lock()
+			defer t.mu.Unlock()
 			if t.failed == nil {
 				t.failed = err
 			}
-			t.mu.Unlock()
 		})
 	}
-	return nil
+	return t.err()
+}
+
+func (t *Tx) err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed
 }
 
 // Transaction calls fn and commits what it sent (KIP-98): consumers with isolation read_committed see all of it or nothing. When fn fails
 // or panics, when a record fails or ctx ends, nothing is seen, and the error says why. Transactions of one Producer take turns. It needs
-// producer.transactional_id, else it fails with [ErrNoTransactions].
+// producer.transactional_id, else it fails with [ErrNoTransactions]. A transaction within fn would wait for its own end: only ctx ends that.
 //
 // An error of the commit itself leaves open whether it took place. After one that a client cannot go on from (a process with the same
 // transactional id has fenced it) the next transaction begins with a new client.
@@ -78,7 +85,7 @@ func (p *Producer) Transaction(ctx context.Context, fn func(tx *Tx) error) (err 
 	}
 	select {
 	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
+		defer p.leave()
 	case <-ctx.Done():
 		return fmt.Errorf("wait for another transaction: %w", context.Cause(ctx))
 	}
@@ -107,11 +114,9 @@ func (p *Producer) Transaction(ctx context.Context, fn func(tx *Tx) error) (err 
 	tx.end()
 	if err == nil {
 		if err = p.tx.Flush(ctx); err != nil {
-			err = fmt.Errorf("flush: %w", err)
+			err = fmt.Errorf("flush: %w", reason(ctx, err))
 		} else {
-			tx.mu.Lock()
-			err = tx.failed
-			tx.mu.Unlock()
+			err = tx.err()
 		}
 	}
 	if err != nil {
@@ -126,10 +131,34 @@ func (p *Producer) Transaction(ctx context.Context, fn func(tx *Tx) error) (err 
 	return nil
 }
 
+// end waits for those who are sending: a record that came after the end would be one of the next transaction.
 func (t *Tx) end() {
-	t.mu.Lock()
+	t.sending.Lock()
 	t.over = true
-	t.mu.Unlock()
+	t.sending.Unlock()
+}
+
+// leave lets the next transaction begin. After Close, which did not wait for ever, nobody else closes the client.
+func (p *Producer) leave() {
+	if p.closed.Load() {
+		p.replace()
+	}
+	<-p.turn
+}
+
+// closeTransactions waits for a transaction in progress.
+func (p *Producer) closeTransactions(ctx context.Context) error {
+	select {
+	case p.turn <- struct{}{}:
+	default:
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a transaction in progress: %w", context.Cause(ctx))
+		}
+	}
+	p.leave()
+	return nil
 }
 
 // abort ends the transaction in progress. A client that cannot is replaced: what it has open is aborted by the broker.
@@ -149,6 +178,8 @@ func (p *Producer) abort(ctx context.Context) error {
 
 // replace lets go of a client that cannot go on.
 func (p *Producer) replace() {
-	p.tx.Close()
-	p.tx = nil
+	if p.tx != nil {
+		p.tx.Close()
+		p.tx = nil
+	}
 }

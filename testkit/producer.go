@@ -23,9 +23,9 @@ type Sent struct {
 func NewProducer(opts ...responder.ProducerOption) (*responder.Producer, *Sent) {
 	s := &Sent{}
 	opts = append([]responder.ProducerOption{responder.Transactions(func() (responder.TransactionalClient, error) {
-		return &pretended{s: s, inside: true}, nil
+		return pretend(s, true), nil
 	})}, opts...)
-	return responder.NewProducer(&pretended{s: s}, opts...), s
+	return responder.NewProducer(pretend(s, false), opts...), s
 }
 
 // To returns what was sent to a topic, in order; of an empty topic, everything.
@@ -74,8 +74,11 @@ type pretended struct {
 	s       *Sent
 	inside  bool
 	pending []*kgo.Record
-	under   sync.WaitGroup
+	under   int        // promises that were not called yet
+	idle    *sync.Cond // with the lock of s
 }
+
+func pretend(s *Sent, inside bool) *pretended { return &pretended{s: s, inside: inside, idle: sync.NewCond(&s.mu)} }
 
 // Produce implements responder.Client.
 func (c *pretended) Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
@@ -91,8 +94,15 @@ func (c *pretended) Produce(ctx context.Context, r *kgo.Record, promise func(*kg
 	default:
 		c.s.add(r)
 	}
+	c.under++
 	c.s.mu.Unlock()
-	c.under.Go(func() { promise(r, err) }) // as a client does: never from within
+	go func() { // as a client does: never from within
+		promise(r, err)
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		c.under--
+		c.idle.Broadcast()
+	}()
 }
 
 // TryProduce implements responder.Client.
@@ -102,7 +112,11 @@ func (c *pretended) TryProduce(ctx context.Context, r *kgo.Record, promise func(
 
 // Flush implements responder.Client.
 func (c *pretended) Flush(context.Context) error {
-	c.under.Wait()
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for c.under > 0 {
+		c.idle.Wait()
+	}
 	return nil
 }
 
