@@ -32,6 +32,7 @@ type site struct {
 func (c *cli) draw(cfg Config) (*site, error) {
 	s := &site{cfg: cfg}
 	app := fx.New(
+		injected(cfg),
 		fx.Provide(
 			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
 			func(p parts) (*kafka.Cluster, error) { return newCluster(cfg, p, zap.NewNop()) },

@@ -48,14 +48,8 @@ func Check(ctx context.Context, cfg Config, opts ...fx.Option) error {
 // core makes the process, and shows it to made, which may be nil.
 func core(cfg Config, made func(*process)) fx.Option {
 	return fx.Module("karafgo",
-		fx.Provide(func() *Control { return &Control{} }),
-		fx.Provide(func(s *send) *responder.Producer { return s.producer }),
+		injected(cfg),
 		fx.Provide(
-			func(lc fx.Lifecycle) *send {
-				s := newSend(cfg.Producer)
-				lc.Append(s.hook(cfg))
-				return s
-			},
 			func(p parts) (*router.Table, error) { return newTable(p, cfg) },
 			func(p parts, t *router.Table, w will, s fx.Shutdowner, c *Control, own *send) (*process, error) {
 				return newProcess(cfg, p, t, w, s, c, own)
@@ -68,6 +62,19 @@ func core(cfg Config, made func(*process)) fx.Option {
 				made(p)
 			}
 		}),
+	)
+}
+
+// injected is what constructors may take of the program itself.
+func injected(cfg Config) fx.Option {
+	return fx.Provide(
+		func() *Control { return &Control{} },
+		func(lc fx.Lifecycle) *send {
+			s := newSend(cfg.Producer)
+			lc.Append(s.hook(cfg))
+			return s
+		},
+		func(s *send) *responder.Producer { return s.producer },
 	)
 }
 
