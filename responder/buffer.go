@@ -194,7 +194,7 @@ func (b *Buffer) settle(ctx context.Context) (held int, err error) {
 	_ = b.pending.wait(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err = errors.Join(b.failed...)
+	err = join(b.failed)
 	b.failed = nil
 	return len(b.held), err
 }

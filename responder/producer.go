@@ -70,21 +70,6 @@ var (
 	ErrTxOver = errors.New("transaction used after its function returned")
 )
 
-// SendError says which record was not acknowledged. Err is the reason: one of the errors above, a kerr.Error that the broker answered,
-// kgo.ErrRecordTimeout after producer.delivery_timeout, or what ended the context. With the last two nobody knows whether the broker has
-// the record, or will have it: where the context ended it may still be under way.
-type SendError struct {
-	Topic string
-	Key   []byte
-	Err   error
-}
-
-// Error names the topic and the reason. The key is left out: it may be a secret.
-func (e *SendError) Error() string { return fmt.Sprintf("send to topic %q: %v", e.Topic, e.Err) }
-
-// Unwrap returns the reason.
-func (e *SendError) Unwrap() error { return e.Err }
-
 // Outcome tells about records of one topic that were acknowledged, or about one that failed.
 type Outcome struct {
 	Topic string
@@ -141,7 +126,7 @@ func (p *Producer) Send(ctx context.Context, recs ...Record) error {
 		}
 		errs[i] = f.err
 	}
-	return errors.Join(errs...)
+	return join(errs)
 }
 
 // SendAsync sends a record and returns at once, unless the client's buffer is full: then it waits for room until ctx ends, which fails the

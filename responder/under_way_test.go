@@ -128,7 +128,7 @@ var _ = Describe("A record under way", func() {
 		go func() { done <- p.Send(short, numbers.Record(nil, 2), numbers.Record(nil, 3)) }()
 		Eventually(n.full).Should(BeClosed())
 		end()
-		Eventually(done).Should(Receive(MatchError("send to topic \"numbers\": boom\nsend to topic \"numbers\": boom")))
+		Eventually(done).Should(Receive(MatchError(`send to topic "numbers": boom (2 records)`)))
 		n.answer(nil)
 		Eventually(first.Done()).Should(BeClosed())
 		Expect(p.Close(ctx)).To(Succeed())
