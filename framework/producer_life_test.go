@@ -97,7 +97,7 @@ var _ = Describe("A sender whose context ends", func() {
 		b.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 			once.Do(func() { close(asked) })
 			<-answer
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // the broker answers itself
 		})
 		p, err := framework.NewProducer(quick(b.ListenAddrs()))
 		Expect(err).NotTo(HaveOccurred())
@@ -126,7 +126,7 @@ var _ = Describe("A sender whose context ends", func() {
 		b.ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 			once.Do(func() { close(asked) })
 			<-answer
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // the broker answers itself
 		})
 		cfg := quick(b.ListenAddrs())
 		cfg.Producer.MaxBufferedRecords = 1

@@ -64,9 +64,9 @@ func (p *Producer) Buffer(opts BufferOptions) *Buffer {
 	return b
 }
 
-// Add holds records. When that makes enough of them, all are sent, and Add waits only for room in the client's buffer (with producer.on_full
-// fail, those that find none fail with [ErrBufferFull]). It fails with [ErrProducerClosed] after Close, and with the error of a record that
-// does not encode; none of the records is held then.
+// Add holds records. When that makes enough of them, all are sent, and Add waits only for room in the client's buffer (with
+// producer.on_full fail, those that find none fail with [ErrBufferFull]). It fails with [ErrProducerClosed] after Close, and with the
+// error of a record that does not encode; none of the records is held then.
 func (b *Buffer) Add(recs ...Record) error {
 	for _, r := range recs {
 		if r.err != nil {

@@ -23,10 +23,10 @@ import (
 // stops, what is buffered is flushed within shutdown.grace, after the handlers have returned and the hooks of those that were given the
 // Producer have run. framework.NewProducer makes one without a program, and testkit.NewProducer one that records.
 //
-// Acknowledgement, partitions, compression, linger, timeouts and buffers are those of the section producer of the configuration. Producing is
-// idempotent (KIP-98, with producer.acks all): retries neither repeat nor reorder. A record fails after producer.delivery_timeout, except one
-// whose request was sent and never answered: giving it up would break idempotence, so it is tried until a broker answers, or until the
-// Producer is closed.
+// Acknowledgement, partitions, compression, linger, timeouts and buffers are those of the section producer of the configuration.
+// Producing is idempotent (KIP-98, with producer.acks all): retries neither repeat nor reorder. A record fails after
+// producer.delivery_timeout, except one whose request was sent and never answered: giving it up would break idempotence, so it is tried
+// until a broker answers, or until the Producer is closed.
 //
 // Contexts bound how long a call waits, and not the record: once it is in the client's buffer it is under way, whatever becomes of the
 // context. Methods are safe for concurrent use; records that one goroutine sends to one partition stay in order.
@@ -110,9 +110,9 @@ func NewProducer(c Client, opts ...ProducerOption) *Producer {
 	return p
 }
 
-// Send sends records and returns when all are acknowledged or have failed: they leave together. Its error joins a [SendError] for each that
-// failed. When ctx ends before, it returns with one for each that is not acknowledged yet; those that found room in the client's buffer stay
-// under way.
+// Send sends records and returns when all are acknowledged or have failed: they leave together. Its error joins a [SendError] for each
+// that failed. When ctx ends before, it returns with one for each that is not acknowledged yet; those that found room in the client's
+// buffer stay under way.
 func (p *Producer) Send(ctx context.Context, recs ...Record) error {
 	sent := make([]*Future, len(recs))
 	for i, r := range recs {
@@ -193,8 +193,8 @@ func (p *Producer) submit(ctx context.Context, r Record, promise func(*kgo.Recor
 
 // submitted sends what is counted already.
 //
-// A client that finds a record's context ended fails all records of its partition, whoever sent them: outputs of responders and dead letters,
-// too. So ctx is detached when the record has found room. (In the moment between those two it may still end.)
+// A client that finds a record's context ended fails all records of its partition, whoever sent them: outputs of responders and dead
+// letters, too. So ctx is detached when the record has found room. (In the moment between those two it may still end.)
 func (p *Producer) submitted(ctx context.Context, r Record, under *generation, promise func(*kgo.Record, error)) {
 	room, detach := ctx, func() bool { return true }
 	if ctx.Done() != nil {
@@ -252,8 +252,8 @@ func reason(ctx context.Context, err error) error {
 	}
 }
 
-// Flush sends what buffers hold, and returns when everything that was sent before is acknowledged or has failed. Its error joins what failed
-// of the buffers, unless their OnError was told. When ctx ends before, it says how many records are not acknowledged yet.
+// Flush sends what buffers hold, and returns when everything that was sent before is acknowledged or has failed. Its error joins what
+// failed of the buffers, unless their OnError was told. When ctx ends before, it says how many records are not acknowledged yet.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()
 	buffers := slices.Collect(maps.Keys(p.buffers))
@@ -293,9 +293,9 @@ func (p *Producer) await(ctx context.Context, what *pending) error {
 	return err
 }
 
-// Close ends the Producer: what is sent from now on fails with [ErrProducerClosed]. What was sent before, and what buffers hold, is flushed,
-// and a transaction in progress may end, until ctx does; its error says how many records were given up then. In a program of package
-// framework the program does it.
+// Close ends the Producer: what is sent from now on fails with [ErrProducerClosed]. What was sent before, and what buffers hold, is
+// flushed, and a transaction in progress may end, until ctx does; its error says how many records were given up then. In a program of
+// package framework the program does it.
 func (p *Producer) Close(ctx context.Context) error {
 	again := p.closed.Swap(true)
 	err := p.Flush(ctx)

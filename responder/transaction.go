@@ -75,7 +75,8 @@ func (t *Tx) err() error {
 
 // Transaction calls fn and commits what it sent (KIP-98): consumers with isolation read_committed see all of it or nothing. When fn fails
 // or panics, when a record fails or ctx ends, nothing is seen, and the error says why. Transactions of one Producer take turns. It needs
-// producer.transactional_id, else it fails with [ErrNoTransactions]. A transaction within fn would wait for its own end: only ctx ends that.
+// producer.transactional_id, else it fails with [ErrNoTransactions]. A transaction within fn would wait for its own end: only ctx ends
+// that.
 //
 // An error of the commit itself leaves open whether it took place. After one that a client cannot go on from (a process with the same
 // transactional id has fenced it) the next transaction begins with a new client.

@@ -78,7 +78,9 @@ type pretended struct {
 	idle    *sync.Cond // with the lock of s
 }
 
-func pretend(s *Sent, inside bool) *pretended { return &pretended{s: s, inside: inside, idle: sync.NewCond(&s.mu)} }
+func pretend(s *Sent, inside bool) *pretended {
+	return &pretended{s: s, inside: inside, idle: sync.NewCond(&s.mu)}
+}
 
 // Produce implements responder.Client.
 func (c *pretended) Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {

@@ -119,8 +119,8 @@ type Enricher struct {
 // NewEnricher makes one that looks into the table.
 func NewEnricher(t *Table) *Enricher { return &Enricher{table: t} }
 
-// Enrich is a responder. What it writes leaves when it returns nil, and the view is marked when the broker has all of it. Correlation headers
-// of the view are carried over by themselves.
+// Enrich is a responder. What it writes leaves when it returns nil, and the view is marked when the broker has all of it. Correlation
+// headers of the view are carried over by themselves.
 func (e *Enricher) Enrich(_ context.Context, w *responder.Writer, m *consumer.Typed[View]) error {
 	v := m.Payload
 	profile := e.table.Get(v.User)
@@ -160,8 +160,8 @@ type Board struct {
 // NewBoard makes an empty board.
 func NewBoard() *Board { return &Board{views: map[string]int{}} }
 
-// Count is a batch responder with a Sync output: Send returns when the broker has the record, and only then it is on the board. In a batch only
-// the handler knows which message an output belongs to, so it says whose headers are carried over.
+// Count is a batch responder with a Sync output: Send returns when the broker has the record, and only then it is on the board. In a
+// batch only the handler knows which message an output belongs to, so it says whose headers are carried over.
 func (b *Board) Count(_ context.Context, w *responder.Writer, batch *consumer.TypedBatch[EnrichedView]) error {
 	counts, last := map[string]PageViews{}, map[string]*consumer.Message{}
 	for _, m := range batch.All() {
@@ -202,8 +202,8 @@ func (b *Board) total() (n int) {
 	return n
 }
 
-// Reporter sends a statistic now and then, from outside of handlers: through the program's Producer, in which nothing is lost when the program
-// stops.
+// Reporter sends a statistic now and then, from outside of handlers: through the program's Producer, in which nothing is lost when the
+// program stops.
 type Reporter struct {
 	buffer  *responder.Buffer
 	counted func() Statistic

@@ -1,5 +1,5 @@
-// Command enrich shows how results are written: views of pages get the profiles of their users, counts of them are written by batches, and the
-// program reports about itself through its Producer. It runs on an embedded broker.
+// Command enrich shows how results are written: views of pages get the profiles of their users, counts of them are written by batches,
+// and the program reports about itself through its Producer. It runs on an embedded broker.
 //
 // enrich.go has the topics, the responders and their routes, which is what the example is about, demo.go sends views and profiles, and
 // summary.go reads what was written and compares.
