@@ -43,7 +43,7 @@ const mostLinks = 128
 // the handler's context. The error of an attempt that failed is its status.
 //
 // Every output of a responder gets a span "create <topic>" of kind PRODUCER within that one, and its context in the headers, instead of the
-// one that came with the record.
+// one that came with the record. So does what the handler sends through a responder.Producer with its context.
 func Trace(opts ...TraceOption) consumer.Middleware {
 	var o traceOptions
 	for _, opt := range opts {

@@ -59,8 +59,9 @@ type Producer struct {
 	// delivery_timeout. Kafka: linger.ms. Defaults to 5ms.
 	Linger time.Duration `yaml:"linger"`
 	// DeliveryTimeout is how long a record may take to be acknowledged, retries included, 1s or more.
-	// What takes longer counts as a failure of the handler that wrote it. Kafka: delivery.timeout.ms
-	// (KIP-91). Defaults to 30s.
+	// What takes longer counts as a failure of the handler that wrote it. A record whose request was
+	// sent and not answered is tried until a broker answers: giving it up could write it twice. Kafka:
+	// delivery.timeout.ms (KIP-91). Defaults to 30s.
 	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
 	// MaxBufferedRecords is the most records that wait for their acknowledgement; above it a handler
 	// that sends has to wait. Defaults to 10000.
