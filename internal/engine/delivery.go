@@ -54,10 +54,23 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 		d.out.send(d, rec, out)
 		return nil
 	}
+	// The client fails all records of a partition when the context of one of them ends, whoever sent them. So ctx bounds how long there is no
+	// room for this one, and then how long the handler waits.
+	room, cancel := context.WithCancelCause(a.r.e.base)
+	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	acked := make(chan error, 1)
-	a.r.e.producer.Produce(ctx, a.source(rec.Offset), out, func(_ *kgo.Record, err error) { acked <- err })
-	if err := <-acked; err != nil {
-		return fmt.Errorf("produce: %w", err)
+	a.r.e.producer.Produce(room, a.source(rec.Offset), out, func(_ *kgo.Record, err error) {
+		acked <- err
+		cancel(nil) // frees it
+	})
+	detach()
+	select {
+	case err := <-acked:
+		if err != nil {
+			return fmt.Errorf("produce: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("produce: %w", context.Cause(ctx))
 	}
-	return nil
 }

@@ -7,13 +7,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/responder"
+	"github.com/karafgo/karafgo/router"
 )
 
 var errRefused = errors.New("refused by the test")
@@ -199,4 +205,33 @@ func TestF79_StopWaitsForTheAnswers(t *testing.T) {
 	}()
 	p.stop()
 	NewWithT(t).Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(3))
+}
+
+func TestF74_AHandlerThatGivesUpOnASyncOutputFailsNoOther(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("b", 1)
+	c.topic("answers", 1)
+	slow := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "answers", Err: kerr.NotEnoughReplicas, Count: -1})
+	p := c.run(t, func(r *router.Router) {
+		r.Group("g", func(g *router.Group) {
+			g.Topic("a").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, _ *consumer.Typed[[]byte]) error {
+				return answers.Send(w, nil, "sync")
+			}, answers.Sync())).Timeout(20*time.Millisecond).OnFailure(router.Retry(1000, time.Millisecond), router.Block)
+			g.Topic("b").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, _ *consumer.Typed[[]byte]) error {
+				return answers.Send(w, nil, "other")
+			}, answers.Required()))
+		})
+	})
+	c.send(record("b", 0, "1"))
+	await(t, p.events, 1, func(e callbacks.Handled) bool { return e.Topic == "b" })
+	c.send(record("a", 0, "1"))
+	await(t, p.events, 3, func(e callbacks.Failed) bool { return e.Topic == "a" && errors.Is(e.Err, context.DeadlineExceeded) })
+	slow.Remove()
+	await(t, p.events, 1, func(e callbacks.Produced) bool { return e.Topic == "b" })
+	p.stop()
+	g := NewWithT(t)
+	g.Expect(of(p.events, func(e callbacks.ProduceFailed) bool { return e.Topic == "b" })).To(BeEmpty())
+	g.Expect(c.committed("g", "b", 0)).To(BeEquivalentTo(1))
 }
