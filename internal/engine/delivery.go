@@ -54,8 +54,8 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 		d.out.send(d, rec, out)
 		return nil
 	}
-	// The client fails all records of a partition when the context of one of them ends, whoever sent them. So ctx bounds how long there is no
-	// room for this one, and then how long the handler waits.
+	// The client fails all records of a partition when the context of one of them ends, whoever sent them. So ctx bounds how long there is
+	// no room for this one, and then how long the handler waits.
 	room, cancel := context.WithCancelCause(a.r.e.base)
 	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	acked := make(chan error, 1)
