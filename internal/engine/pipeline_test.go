@@ -218,20 +218,21 @@ func TestF74_AHandlerThatGivesUpOnASyncOutputFailsNoOther(t *testing.T) {
 		r.Group("g", func(g *router.Group) {
 			g.Topic("a").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, _ *consumer.Typed[[]byte]) error {
 				return answers.Send(w, nil, "sync")
-			}, answers.Sync())).Timeout(20*time.Millisecond).OnFailure(router.Retry(1000, time.Millisecond), router.Block)
+			}, answers.Sync())).Timeout(200*time.Millisecond).OnFailure(router.Retry(1000, time.Millisecond), router.Block)
 			g.Topic("b").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, _ *consumer.Typed[[]byte]) error {
 				return answers.Send(w, nil, "other")
 			}, answers.Required()))
 		})
 	})
-	c.send(record("b", 0, "1"))
-	await(t, p.events, 1, func(e callbacks.Handled) bool { return e.Topic == "b" })
 	c.send(record("a", 0, "1"))
+	g := NewWithT(t)
+	g.Eventually(slow.Hits, patience).Should(BeNumerically(">", 0))
+	c.send(record("b", 0, "1")) // behind the other, in the client
+	await(t, p.events, 1, func(e callbacks.Handled) bool { return e.Topic == "b" })
 	await(t, p.events, 3, func(e callbacks.Failed) bool { return e.Topic == "a" && errors.Is(e.Err, context.DeadlineExceeded) })
 	slow.Remove()
 	await(t, p.events, 1, func(e callbacks.Produced) bool { return e.Topic == "b" })
 	p.stop()
-	g := NewWithT(t)
 	g.Expect(of(p.events, func(e callbacks.ProduceFailed) bool { return e.Topic == "b" })).To(BeEmpty())
 	g.Expect(c.committed("g", "b", 0)).To(BeEquivalentTo(1))
 }
