@@ -229,6 +229,26 @@ type CommitFailed struct {
 	Err    error
 }
 
+// StoreFailed says that the store of a route with ExternalOffsets did not claim a partition, begin a unit of work, or say that it has
+// stored an offset. The partition waits, and the store is asked again; what it has stored is found out first. Offset is that of the next
+// record, -1 while the store has not told it.
+type StoreFailed struct {
+	Where
+
+	Offset int64
+	Err    error
+}
+
+// Fenced says that a partition of a route with ExternalOffsets has been claimed in its store by another owner, while this process thought
+// that it had it: nothing of it is stored any more, and what was being handled at Offset is rolled back. Nothing is handed over until the
+// group has taken the partition away. If it does not, the partition is claimed anew after a while.
+type Fenced struct {
+	Where
+
+	Offset int64
+	Epoch  int
+}
+
 // Reasons of Paused and Resumed.
 const (
 	// PausedQueue: more is queued than the partition's share, its handler is slower than the broker.
@@ -245,6 +265,8 @@ const (
 	PausedWindow = "window"
 	// PausedBreaker: most records of the route fail; Where has no partition.
 	PausedBreaker = "breaker"
+	// PausedFenced: another owner has claimed the partition in the store of its offsets.
+	PausedFenced = "fenced"
 	// PausedMemory: the group holds fetch.max_buffered_bytes; Where names only the group.
 	PausedMemory = "memory"
 )
@@ -376,6 +398,8 @@ func (Sent) event()               {}
 func (SendFailed) event()         {}
 func (Committed) event()          {}
 func (CommitFailed) event()       {}
+func (StoreFailed) event()        {}
+func (Fenced) event()             {}
 func (Paused) event()             {}
 func (Resumed) event()            {}
 func (FetchFailed) event()        {}

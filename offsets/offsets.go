@@ -18,6 +18,9 @@ const (
 	// ExactlyOnce commits offsets and outputs together, in transactions: whoever reads only what is committed sees the outputs of each
 	// record once. It is drawn for a whole group.
 	ExactlyOnce
+	// External keeps the offset in a Store of the program's, in one unit of work with what the handler writes there: each record takes
+	// effect exactly once in it.
+	External
 )
 
 // String returns the name that route tables print.
@@ -31,6 +34,8 @@ func (m Mode) String() string {
 		return "at most once"
 	case ExactlyOnce:
 		return "exactly once"
+	case External:
+		return "external"
 	default:
 		return "unknown"
 	}

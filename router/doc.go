@@ -25,5 +25,8 @@
 //	AtMostOnce             with Retry or Block             a record has one attempt
 //	AtMostOnce             with a responder                outputs are acknowledged before their record is marked
 //	AtMostOnce             with ManualOffsets              the offset is moved before or by the handler, not both
+//	ExternalOffsets        with ByKey or Unordered         a store keeps one offset for a partition
+//	ExternalOffsets        with a responder                outputs cannot be committed with the store's unit of work
+//	ExternalOffsets        with ManualOffsets, AtMostOnce  the offset is moved with what the handler stores
 //	ReuseRecords           with ManualOffsets              a message that is marked later must be valid until then
 package router

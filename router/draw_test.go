@@ -26,6 +26,8 @@ type writer struct {
 
 func (w writer) Outputs() []consumer.Output { return w.outputs }
 
+type someStore struct{ offsets.Store }
+
 // above is the line before its caller's.
 func above() string {
 	_, file, line, _ := runtime.Caller(1)
@@ -130,6 +132,28 @@ var _ = Describe("A mistake in a drawing", func() {
 			`Expire\(-1ns\): want a positive duration; leave it out to keep records for ever`),
 		Entry("no throttle", func(g *router.Group) { g.Topic("a").Each(one).Throttle(0, time.Second) },
 			`Throttle\(0, 1s\): want at least 1 record in a positive duration, such as Throttle\(100, time\.Second\)`),
+		Entry("nil store", func(g *router.Group) { g.Topic("a").Each(one).ExternalOffsets(nil) },
+			`ExternalOffsets\(nil\): pass an offsets\.Store, such as sqlstore\.New returns`),
+		Entry("two stores", func(g *router.Group) {
+			g.Topic("a").Each(one).ExternalOffsets(someStore{}).ExternalOffsets(someStore{})
+		},
+			`ExternalOffsets is drawn twice, first at \S+draw_test\.go:\d+: a partition has its offset in one place`),
+		Entry("store after marks", func(g *router.Group) { g.Topic("a").Each(one).ManualOffsets().ExternalOffsets(someStore{}) },
+			`ExternalOffsets with offsets manual: the store moves the offset with what the handler writes, and nobody else; .*`),
+		Entry("store after at most once", func(g *router.Group) { g.Topic("a").Each(one).AtMostOnce().ExternalOffsets(someStore{}) },
+			`ExternalOffsets with offsets at most once: .*`),
+		Entry("marks after store", func(g *router.Group) { g.Topic("a").Each(one).ExternalOffsets(someStore{}).ManualOffsets() },
+			`ManualOffsets after ExternalOffsets: .*`),
+		Entry("at most once after store", func(g *router.Group) {
+			g.Topic("a").Each(one).ExternalOffsets(someStore{}).OnFailure(router.Skip).AtMostOnce()
+		}, `AtMostOnce after ExternalOffsets: .*`),
+		Entry("store by key", func(g *router.Group) {
+			g.Topic("a").Each(one).ExternalOffsets(someStore{}).Concurrency(8, router.ByKey)
+		},
+			`ExternalOffsets with Concurrency by key: the store keeps one offset for a partition, which cannot say what is done above it; .*`),
+		Entry("store with outputs", func(g *router.Group) {
+			g.Topic("a").Each(writer{one, []consumer.Output{{Topic: "b"}}}).ExternalOffsets(someStore{})
+		}, `ExternalOffsets with outputs: they are in Kafka and cannot be committed with the store's unit of work; .*`),
 		Entry("filters before at most once", func(g *router.Group) { g.Topic("a").Each(one).Delay(time.Second).AtMostOnce() },
 			"AtMostOnce with filters: a record is committed before its turn, and would be lost while it is held"),
 		Entry("dead letters of at most once", func(g *router.Group) {
@@ -169,6 +193,10 @@ var _ = Describe("A mistake in a drawing", func() {
 			g.ExactlyOnce()
 			g.Topic("a").Each(one).AtMostOnce()
 		}, `AtMostOnce in a group with ExactlyOnce at \S+: the offset goes with the outputs; remove AtMostOnce`),
+		Entry("exactly once and a store", func(g *router.Group) {
+			g.ExactlyOnce()
+			g.Topic("a").Each(one).ExternalOffsets(someStore{})
+		}, `ExternalOffsets in a group with ExactlyOnce at \S+: an offset is in Kafka's transaction or in the store's, not in both; .*`),
 		Entry("exactly once with records used again", func(g *router.Group) {
 			g.ExactlyOnce()
 			g.Topic("a").Each(one).ReuseRecords()

@@ -57,6 +57,9 @@ func (r *Route) checkExactlyOnce(where location) {
 		refuse(r.at, "ManualOffsets", "the offset goes with the outputs; remove ManualOffsets")
 	case offsets.AtMostOnce:
 		refuse(r.onceAt, "AtMostOnce", "the offset goes with the outputs; remove AtMostOnce")
+	case offsets.External:
+		refuse(r.externalAt, "ExternalOffsets", "an offset is in Kafka's transaction or in the store's, not in both; "+
+			"draw the route in another group")
 	default:
 	}
 	if r.reuse {

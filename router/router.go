@@ -179,6 +179,8 @@ type Route struct {
 	failureAt   location
 	offsets     offsets.Mode
 	onceAt      location
+	store       offsets.Store
+	externalAt  location
 	reuse       bool
 	reuseAt     location
 	concurrency int
@@ -270,8 +272,12 @@ func (r *Route) OnFailure(steps ...Step) *Route {
 // ManualOffsets leaves marking to the handler: Message.Mark, MarkThrough or CommitThrough. Records that were handled and not marked stay
 // open; when 10,000 of a partition are, it waits for marks, visibly.
 func (r *Route) ManualOffsets() *Route {
-	if r.offsets == offsets.AtMostOnce {
+	switch r.offsets {
+	case offsets.AtMostOnce:
 		r.errorf(caller(), "ManualOffsets after AtMostOnce: the offset is moved before or by the handler, not both")
+	case offsets.External:
+		r.errorf(caller(), "ManualOffsets after ExternalOffsets: the offset is moved by the handler or with what it stores, not both")
+	default:
 	}
 	r.offsets = offsets.Manual
 	return r
@@ -283,8 +289,12 @@ func (r *Route) ManualOffsets() *Route {
 // revoked or the process stops; what does not fit into the drain is given up, and told as skipped.
 func (r *Route) AtMostOnce() *Route {
 	at := caller()
-	if r.offsets == offsets.Manual {
+	switch r.offsets {
+	case offsets.Manual:
 		r.errorf(at, "AtMostOnce after ManualOffsets: the offset is moved before or by the handler, not both")
+	case offsets.External:
+		r.errorf(at, "AtMostOnce after ExternalOffsets: the offset is moved before the handler or with what it stores, not both")
+	default:
 	}
 	r.offsets, r.onceAt = offsets.AtMostOnce, at
 	return r

@@ -177,10 +177,11 @@ var _ = Describe("The legality matrix", func() {
 	for mode, draw := range modes {
 		for failure, steps := range failures {
 			for _, limited := range []bool{false, true} {
-				for _, marks := range []offsets.Mode{offsets.Automatic, offsets.Manual, offsets.AtMostOnce} {
+				for _, marks := range []offsets.Mode{offsets.Automatic, offsets.Manual, offsets.AtMostOnce, offsets.External} {
 					for _, fetching := range []bool{true, false} {
 						once := mode != "respond" && (failure == "default" || failure == "skip")
-						legal := failure != "retry alone" && (fetching || mode != "batch of 2") && (marks != offsets.AtMostOnce || once)
+						legal := failure != "retry alone" && (fetching || mode != "batch of 2") && (marks != offsets.AtMostOnce || once) &&
+							(marks != offsets.External || mode != "respond")
 						It(fmt.Sprintf("%s, %s, limited %t, %s, batch fetching %t: legal %t", mode, failure, limited, marks, fetching, legal), func() {
 							table, err := router.Draw(inGroup(func(g *router.Group) {
 								g.BatchFetching(fetching)
@@ -197,6 +198,9 @@ var _ = Describe("The legality matrix", func() {
 								}
 								if marks == offsets.AtMostOnce {
 									r.AtMostOnce()
+								}
+								if marks == offsets.External {
+									r.ExternalOffsets(someStore{})
 								}
 							}))
 							if !legal {

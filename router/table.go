@@ -76,6 +76,8 @@ type RouteSpec struct {
 	BatchWait time.Duration
 	Failure   Failure
 	Offsets   offsets.Mode
+	// Store is where offsets are that Offsets calls external.
+	Store offsets.Store
 	// Concurrency is 0 when nothing limits the route.
 	Concurrency int
 	Ordering    Ordering
@@ -310,6 +312,7 @@ func (d *drawing) table() *Table {
 				r.errorf(r.at, "route has no consuming mode: add Each, Batch or EachPartition")
 			}
 			r.checkOffsets()
+			r.checkExternal()
 			r.checkOrdering()
 			for _, earlier := range t.groups[i].Routes {
 				if earlier.Topic == r.topic && (earlier.Pattern == nil) == (r.pattern == nil) {
@@ -418,7 +421,7 @@ func (r *Route) spec() RouteSpec {
 		Group: r.g.id, Topic: r.topic, Pattern: r.pattern, Mode: r.mode,
 		Handler: r.handler, BatchHandler: r.batch, PerPartition: r.perPartition,
 		BatchSize: r.size, BatchWait: r.wait,
-		Failure: r.failure, Offsets: r.offsets, Concurrency: r.concurrency, Ordering: r.ordering,
+		Failure: r.failure, Offsets: r.offsets, Store: r.store, Concurrency: r.concurrency, Ordering: r.ordering,
 		Timeout: r.timeout, Start: r.start, Reuse: r.reuse,
 		Middleware: slices.Clone(r.mw), Outputs: r.outputs, Filters: slices.Clone(r.filters), Breaker: r.breaker,
 		File: r.at.file, Line: r.at.line,
