@@ -22,7 +22,8 @@ type Partition interface {
 	// Seek continues at offset: whatever was fetched is dropped, and the partition gets a new epoch, which starts when the delivery
 	// in progress has returned. Marks of the earlier epoch return offsets.ErrRevoked from then on. It returns when the
 	// client has the new position, offsets.ErrRevoked when the partition is no longer this member's, and an error for a
-	// negative offset. ctx bounds the wait.
+	// negative offset. ctx bounds the wait. On a route with ExternalOffsets it returns at once: when the delivery in progress
+	// has ended, and is committed or rolled back, the store is told, and then the client.
 	Seek(ctx context.Context, offset int64) error
 }
 

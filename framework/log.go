@@ -188,6 +188,12 @@ func (l eventLog) rare(ev callbacks.Event) {
 	case callbacks.MetadataIgnored:
 		l.write(zap.WarnLevel, "a commit's metadata cannot be understood, records that it may tell of are handled again", e.Where,
 			zap.Int64("offset", e.Offset), zap.Error(e.Err))
+	case callbacks.StoreFailed:
+		l.write(zap.WarnLevel, "the store of offsets does not answer, its partition waits", e.Where,
+			zap.Int64("offset", e.Offset), zap.Error(e.Err))
+	case callbacks.Fenced:
+		l.write(zap.ErrorLevel, "partition claimed by another owner in the store of offsets: what is in progress is rolled back", e.Where,
+			zap.Int64("offset", e.Offset), zap.Int("epoch", e.Epoch))
 	case callbacks.Gap:
 		l.write(zap.ErrorLevel, "records are gone", e.Where,
 			zap.Int64("from", e.From), zap.Int64("to", e.To), zap.String("reason", e.Reason))

@@ -51,6 +51,7 @@ type assignment struct {
 	starve atomic.Bool   // paused in the client because the queue is above its share
 	slow   atomic.Bool   // its handler takes longer than a tick per record: what is queued is cloned
 	parked atomic.Bool   // its committed offset could not be read yet
+	fenced atomic.Bool   // another owner has claimed it in its store
 	// heldUntil is until when a filter holds its next record, nil when none does.
 	heldUntil atomic.Pointer[time.Time]
 	full      atomic.Bool // as many of its records as may be wait for their marks
@@ -71,8 +72,9 @@ type assignment struct {
 	storedAs  string   // the metadata that the broker has
 	began     bool     // the position is known
 	closed    bool
-	committed int64 // what the broker has; -1 unknown
-	fetched   int64 // the next offset expected from a fetch; -1 unknown
+	committed int64         // what the broker has; -1 unknown
+	claim     offsets.Claim // of a route with ExternalOffsets
+	fetched   int64         // the next offset expected from a fetch; -1 unknown
 
 	handler consumer.Handler // of EachPartition
 }
@@ -217,7 +219,7 @@ func (a *assignment) committable() (kafka.Offset, bool) {
 
 // due is called with the lock held.
 func (a *assignment) due(at position, metadata string) (kafka.Offset, bool) {
-	due := at.offset > a.committed || at.offset == a.committed && a.keys != nil && metadata != a.storedAs
+	due := !a.fenced.Load() && at.offset > a.committed || at.offset == a.committed && a.keys != nil && metadata != a.storedAs
 	return kafka.Offset{Offset: at.offset, Epoch: at.epoch, Metadata: metadata}, due
 }
 

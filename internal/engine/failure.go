@@ -192,6 +192,9 @@ func (w *worker) pass(why error) {
 	if w.a.tr != nil {
 		_ = w.a.tr.mark(rec.Offset, false) // closed: it is delivered again
 	}
+	if w.fail != nil || w.attempt > 0 {
+		w.ext.passed()
+	}
 	w.base = w.i
 	w.i++
 	w.fail, w.attempt = nil, 0
@@ -215,10 +218,11 @@ func (w *worker) passAll(why error) {
 
 // end is where the batch in progress ends: at the window's, or before a record that a filter holds.
 func (w *worker) end() int {
+	end := len(w.recs)
 	if w.gated {
-		return max(w.gate.passed, w.i+1)
+		end = max(w.gate.passed, w.i+1)
 	}
-	return len(w.recs)
+	return w.ext.endBefore(end)
 }
 
 // fullJitter is a random part of a pause.

@@ -30,10 +30,12 @@ func (r *runner) position(ctx context.Context, committed map[kafka.TopicPartitio
 	r.mu.Unlock()
 
 	at := kafka.Offsets{}
+	committed = r.claimAll(ctx, waiting, committed)
 	places, err := r.placesOf(ctx, waiting, committed)
 	if err != nil {
 		return nil, err
 	}
+	r.keepStarts(ctx, waiting, committed, places)
 	for _, a := range waiting {
 		p, known := places[a.tp]
 		switch {
@@ -161,7 +163,12 @@ func (r *runner) gap(g callbacks.Gap) bool {
 }
 
 func (r *runner) beginAt(a *assignment, p place) {
-	a.begin(p.at, p.known, p.done)
+	if a.route.spec.Store == nil {
+		a.begin(p.at, p.known, p.done)
+	} else {
+		a.begin(p.at, -1, p.done) // what Kafka has is of no meaning, and is made to follow
+		r.committer.soon()
+	}
 	r.emit(callbacks.Positioned{
 		Where: a.where(), Offset: p.at.offset, Committed: p.known >= 0, Start: p.why, Done: p.done.count(),
 	})
@@ -276,17 +283,12 @@ func (r *runner) positionLater(a *assignment) {
 		case <-time.After(wait):
 		}
 		ctx, cancel := context.WithTimeout(r.e.base, commitTimeout)
-		c, err := r.client.FetchOffset(ctx, a.tp)
-		var places map[kafka.TopicPartition]place
-		if err == nil {
-			places, err = r.placesOf(ctx, []*assignment{a}, map[kafka.TopicPartition]kafka.Committed{a.tp: c})
-		}
+		p, err := r.placeOf(ctx, a)
 		cancel()
 		if err != nil {
-			r.fetchFailed(a.tp, fmt.Errorf("read committed offset: %w", err))
+			r.unread(a, err)
 			continue
 		}
-		p := places[a.tp]
 		if p.refused {
 			return
 		}

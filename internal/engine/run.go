@@ -191,6 +191,9 @@ func (w *worker) settle() {
 		w.calling = false
 		w.err = &consumer.PanicError{Value: p, Stack: debug.Stack()}
 	}
+	if w.ext.aside(w.err) {
+		w.err = nil
+	}
 	if w.timed != nil {
 		w.timed.disarm()
 	}
@@ -240,7 +243,10 @@ func (w *worker) publish(end bool) {
 	if w.i == 0 {
 		return
 	}
-	last := w.recs[w.i-1]
+	last, at := w.recs[w.i-1], w.behind(w.i)
+	if w.ext != nil {
+		at = w.ext.at
+	}
 	n := 0
 	if end {
 		n = max(w.i-w.base, 0)
@@ -249,7 +255,7 @@ func (w *worker) publish(end bool) {
 	if w.out != nil {
 		publish = w.out.reach
 	}
-	if !publish(position{last.Offset + 1, last.LeaderEpoch}, n) {
+	if !publish(at, n) {
 		if end && w.i > w.base {
 			w.r.emit(callbacks.Stale{Where: w.a.where(), First: w.recs[w.base].Offset, Last: last.Offset, Epoch: w.a.epoch, Err: w.err})
 		}

@@ -26,6 +26,10 @@ func (r *runner) seek(ctx context.Context, a *assignment, offset int64) error {
 // reposition ends an assignment, after committing what is done of it, and begins another at offset.
 func (r *runner) reposition(a *assignment, offset int64, why string) <-chan error {
 	result := make(chan error, 1)
+	if a.route.spec.Store != nil {
+		result <- r.repositionStored(a, offset, why)
+		return result
+	}
 	a.beginClose()
 	r.tasks.Go(func() {
 		_ = r.committer.commitAndSeal(r.e.base, []*assignment{a}, true) // told by its event; the new position is committed anyway
@@ -45,7 +49,7 @@ func (r *runner) replace(a *assignment, offset int64, why string) error {
 	}
 	r.epochs[a.tp]++
 	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), a.handler)
-	next.grant, next.metadata = a.grant, a.metadata
+	next.grant, next.metadata, next.claim = a.grant, a.metadata, a.owned()
 	r.assigned[a.tp], r.last[a.tp] = next, next
 	r.mu.Unlock()
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}

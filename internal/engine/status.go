@@ -180,6 +180,9 @@ func (a *assignment) status() PartitionStatus {
 	if a.route.breaker.isOpen() {
 		s.Paused = append(s.Paused, callbacks.PausedBreaker)
 	}
+	if a.fenced.Load() {
+		s.Paused = append(s.Paused, callbacks.PausedFenced)
+	}
 	if a.starve.Load() {
 		s.Paused = append(s.Paused, callbacks.PausedQueue)
 	}

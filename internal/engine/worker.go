@@ -52,6 +52,7 @@ type worker struct {
 	sender sender    // nil without outputs
 	out    *pipeline // the same, unless they go in transactions
 	exact  *exactly  // the same, if they do
+	ext    *external // nil without ExternalOffsets
 	trail  trail
 	timed  *attempts
 	gate   gate
@@ -107,6 +108,9 @@ func newWorker(a *assignment) *worker {
 	if t := a.route.spec.Timeout; t > 0 {
 		w.timed = newAttempts(a.ctx, t, a.r.e.clock)
 	}
+	if a.route.spec.Store != nil {
+		w.ext = newExternal(w)
+	}
 	return w
 }
 
@@ -144,6 +148,7 @@ func (w *worker) finish() {
 		w.resolve() // nothing but to tell of it
 	}
 	w.giveUpAhead()
+	w.ext.flush()
 	for _, t := range w.trail {
 		t.release()
 	}
@@ -162,6 +167,8 @@ func (w *worker) finish() {
 func (w *worker) step() bool {
 	a := w.a
 	switch {
+	case w.ext.waits():
+		return w.ext.settle()
 	case w.fail != nil: // also when it failed while draining: it is told
 		return w.resolve()
 	case w.out != nil && w.out.refused.Load():

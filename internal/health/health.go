@@ -60,6 +60,7 @@ const (
 	aboutCommit = "commit"
 	aboutFetch  = "fetch"
 	aboutGroup  = "group"
+	aboutStore  = "offset store"
 )
 
 func (a about) String() string {
@@ -111,12 +112,13 @@ func (h *Health) OnEvent(_ context.Context, ev callbacks.Event) {
 			delete(g.missing, e.Topic)
 		})
 	case callbacks.Positioned:
-		h.note(e.Group, func(g *group) { delete(g.problems, about{aboutFetch, e.Topic, e.Partition}) })
+		h.note(e.Group, func(g *group) { g.solved(e.Where) })
 	case callbacks.Revoked:
-		h.note(e.Group, func(g *group) { delete(g.problems, about{aboutFetch, e.Topic, e.Partition}) })
+		h.note(e.Group, func(g *group) { g.solved(e.Where) })
 	case callbacks.Committed:
 		h.note(e.Group, func(g *group) {
 			delete(g.problems, about{what: aboutCommit})
+			delete(g.problems, about{aboutStore, e.Topic, e.Partition}) // which has it before
 			delete(g.problems, about{what: aboutGroup})
 		})
 	default:
@@ -124,10 +126,18 @@ func (h *Health) OnEvent(_ context.Context, ev callbacks.Event) {
 	}
 }
 
+// solved forgets the problems of a partition.
+func (g *group) solved(w callbacks.Where) {
+	delete(g.problems, about{aboutFetch, w.Topic, w.Partition})
+	delete(g.problems, about{aboutStore, w.Topic, w.Partition})
+}
+
 func (h *Health) bad(ev callbacks.Event) {
 	switch e := ev.(type) {
 	case callbacks.CommitFailed:
 		h.note(e.Group, func(g *group) { g.problems[about{what: aboutCommit}] = problem{e.Err, h.now()} })
+	case callbacks.StoreFailed:
+		h.note(e.Group, func(g *group) { g.problems[about{aboutStore, e.Topic, e.Partition}] = problem{e.Err, h.now()} })
 	case callbacks.FetchFailed:
 		h.note(e.Group, func(g *group) {
 			a := about{what: aboutGroup}

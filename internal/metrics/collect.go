@@ -38,7 +38,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 func (m *Metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.retries, m.panics, m.stale, m.blocked, m.commits, m.rebalances,
-		m.fetchErrors, m.gaps, m.dropped, m.produced, m.sent, m.aborted, m.hookFail,
+		m.fetchErrors, m.gaps, m.dropped, m.produced, m.sent, m.aborted, m.storeFail, m.fenced, m.hookFail,
 		m.deadLettered, m.retriedLater, m.forwardFail,
 	}
 }

@@ -20,7 +20,7 @@ type Metrics struct {
 	retries, panics, stale, blocked   *prometheus.CounterVec
 	commits, rebalances, fetchErrors  *prometheus.CounterVec
 	gaps, dropped, produced, hookFail *prometheus.CounterVec
-	sent, aborted                     *prometheus.CounterVec
+	sent, aborted, storeFail, fenced  *prometheus.CounterVec
 
 	deadLettered, retriedLater, forwardFail *prometheus.CounterVec
 }
@@ -89,6 +89,9 @@ func New(status func() Status) *Metrics {
 		produced: counter("produced_total", "Outputs, by result.", "group", "topic", "result"),
 		sent:     counter("sent_total", "Records that the program sent by itself, by result.", "topic", "result"),
 		aborted:  counter("transactions_aborted_total", "Transactions of groups drawn with ExactlyOnce that were not committed.", "group"),
+		storeFail: counter("store_failures_total", "Times that a store of offsets did not claim, begin or say that it has stored.",
+			"group", "topic"),
+		fenced:   counter("fenced_total", "Partitions claimed by another owner in a store of offsets.", "group", "topic"),
 		hookFail: counter("hook_failures_total", "Hooks that failed.", "group", "hook"),
 	}
 }
@@ -180,6 +183,10 @@ func (m *Metrics) rare(ev callbacks.Event) {
 		m.sent.WithLabelValues(e.Topic, "success").Add(float64(e.Count))
 	case callbacks.SendFailed:
 		m.sent.WithLabelValues(e.Topic, "failed").Inc()
+	case callbacks.StoreFailed:
+		m.storeFail.WithLabelValues(e.Group, e.Topic).Inc()
+	case callbacks.Fenced:
+		m.fenced.WithLabelValues(e.Group, e.Topic).Inc()
 	case callbacks.HookFailed:
 		m.hookFail.WithLabelValues(e.Group, e.Hook).Inc()
 	}

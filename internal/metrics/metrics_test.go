@@ -123,6 +123,8 @@ var _ = Describe("Metrics", func() {
 			callbacks.Produced{Where: where, Count: 7},
 			callbacks.Unassigned{Where: where, Count: 2},
 			callbacks.HookFailed{Group: "g", Hook: "OnAssigned"},
+			callbacks.StoreFailed{Where: where, Err: errors.New("x")},
+			callbacks.Fenced{Where: where},
 			callbacks.Gap{Where: where, From: 10, To: 25, Reason: "retention"},
 			callbacks.Gap{Where: where, From: 25, To: 5, Reason: "data loss"},
 		)
@@ -137,6 +139,8 @@ var _ = Describe("Metrics", func() {
 		has("produced_total", "group=g,result=success,topic=t 7", "group=g,result=failed,topic=t 1")
 		has("dropped_records_total", "group=g,topic=t 2")
 		has("hook_failures_total", "group=g,hook=OnAssigned 1")
+		has("store_failures_total", "group=g,topic=t 1")
+		has("fenced_total", "group=g,topic=t 1")
 		has("offset_gap_records_total", "group=g,reason=retention,topic=t 15", "group=g,reason=data loss,topic=t 0")
 	})
 
