@@ -10,7 +10,8 @@
 //	}
 //
 // [Cluster] runs them on the embedded broker, or on the one that the environment variable KARAFGO_TEST_BROKERS names. [NewDouble] makes
-// messages to call a handler with and nothing else. [GoldenRoutes] compares what is drawn with a file.
+// messages to call a handler with and nothing else. [NewStore] is a store for routes with ExternalOffsets, and [CheckStore] the suite for
+// stores that programs write. [GoldenRoutes] compares what is drawn with a file.
 //
 // The matchers fit Gomega, and [Check] runs them without it. The package imports neither.
 package testkit
