@@ -92,6 +92,10 @@ test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time,
 		-- sh -c 'go test -count=1 -tags apache -parallel 1 -timeout 25m -run "$(KAFKA_RUN)" $(TESTFLAGS) ./internal/engine && \
 		go test -count=1 -p 1 $(TESTFLAGS) ./testkit ./examples/...'
 
+.PHONY: test-postgres
+test-postgres: ## Run the tests of ExternalOffsets on a PostgreSQL of their own (Debian's package postgresql), and on SQLite
+	go run ./tools/postgres -- go test -count=1 -run 'External|Passes|PostgreSQL' $(TESTFLAGS) ./offsets/... ./internal/engine
+
 .PHONY: ledger
 ledger: ## Check that nothing is lost under faults (ARGS="-broker kafka -duration 10m -seed 7")
 	@go build -o $(BUILD)/ledger ./tools/ledger && $(BUILD)/ledger $(ARGS)

@@ -33,6 +33,8 @@ type life struct {
 	Journal string   `json:"journal"`
 	Crash   string   `json:"crash"` // how it ends; empty to end with its standard input
 	After   int      `json:"after"` // so many records
+	// Database is where its results and offsets are; empty for the journal.
+	Database database `json:"database"`
 }
 
 // config is the member's configuration.
@@ -52,6 +54,9 @@ func live(text string) error {
 	file, err := os.OpenFile(l.Journal, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
+	}
+	if l.Database.Driver != "" {
+		return l.liveExternal()
 	}
 	n := 0
 	table, err := router.Draw(each("a", consumer.HandlerFunc(func(ctx context.Context, m *consumer.Message) error {
@@ -73,6 +78,11 @@ func live(text string) error {
 	if err != nil {
 		return err
 	}
+	return l.consume(table)
+}
+
+// consume runs until the standard input ends.
+func (l life) consume(table *router.Table) error {
 	settings := engine.Configure(l.config())
 	settings.Connect = kafka.New(l.config(), nil)
 	e := engine.New(table, settings)
