@@ -29,15 +29,24 @@ type transactor struct {
 	gate    sync.RWMutex
 	refused atomic.Pointer[refusal] // the transaction must not be committed; an output that was refused, or why else
 	noMu    sync.Mutex
-	lowest  map[kafka.TopicPartition]*refusal // the first record of each partition with an output that was refused
-	begin   sync.Mutex                        // with the gate shared
-	client  kafka.Transactions                // nil: to be made
+	nos     map[kafka.TopicPartition]*refusals // what of each partition was refused
+	begin   sync.Mutex                         // with the gate shared
+	client  kafka.Transactions                 // nil: to be made
 	begun   bool
 	// With the gate shut:
-	suspects map[kafka.TopicPartition]int64 // records whose outputs were refused: they go alone
-	failures int                            // transactions undone, one after the other
+	suspects map[kafka.TopicPartition]stretch // records whose outputs were refused: they go alone
+	failures int                              // transactions undone, one after the other
 	fenced   int
 }
+
+// refusals are those of one partition. A broker refuses a whole batch for one of its records, so which of them it was shows when they
+// go alone.
+type refusals struct {
+	first *refusal
+	last  int64
+}
+
+type stretch struct{ first, last int64 }
 
 const (
 	// endTransaction bounds the end of a transaction, with the flush before it.
@@ -52,7 +61,7 @@ const (
 var errUndone = errors.New("its transaction is aborted, and it is handled again")
 
 func newTransactor(r *runner) *transactor {
-	return &transactor{r: r, lowest: map[kafka.TopicPartition]*refusal{}, suspects: map[kafka.TopicPartition]int64{}}
+	return &transactor{r: r, nos: map[kafka.TopicPartition]*refusals{}, suspects: map[kafka.TopicPartition]stretch{}}
 }
 
 // exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded.
@@ -110,8 +119,8 @@ func (x *exactly) finish(rec *kgo.Record, attempt int, at position) error {
 func (t *transactor) isSuspect(a *assignment, offset int64) bool {
 	t.gate.RLock()
 	defer t.gate.RUnlock()
-	at, ok := t.suspects[a.tp]
-	return ok && at == offset
+	s, ok := t.suspects[a.tp]
+	return ok && s.first <= offset && offset <= s.last
 }
 
 // finish shares the gate.
@@ -154,8 +163,13 @@ func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) err
 func (t *transactor) refuse(no *refusal) {
 	if no.offset >= 0 {
 		t.noMu.Lock()
-		if before := t.lowest[no.tp]; before == nil || no.offset < before.offset {
-			t.lowest[no.tp] = no
+		if all := t.nos[no.tp]; all == nil {
+			t.nos[no.tp] = &refusals{first: no, last: no.offset}
+		} else {
+			if no.offset < all.first.offset {
+				all.first = no
+			}
+			all.last = max(all.last, no.offset)
 		}
 		t.noMu.Unlock()
 	}
@@ -206,7 +220,9 @@ func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, a
 		err = t.flush(ctx)
 	}
 	if err == nil {
-		delete(t.suspects, a.tp)
+		if s, ok := t.suspects[a.tp]; ok && at.offset > s.last {
+			delete(t.suspects, a.tp)
+		}
 		a.finish(at)
 		return nil
 	}
@@ -333,7 +349,7 @@ func (t *transactor) abort(why error) {
 	t.begun = false
 	t.refused.Store(nil)
 	t.noMu.Lock()
-	clear(t.lowest)
+	clear(t.nos)
 	t.noMu.Unlock()
 }
 
@@ -365,8 +381,9 @@ func (t *transactor) fatal(why error) {
 // They begin at what the broker has, which is where a commit of unknown outcome shows.
 func (t *transactor) undo(why error) {
 	t.noMu.Lock()
-	for tp, no := range t.lowest {
-		t.suspects[tp] = no.offset
+	for tp, all := range t.nos {
+		no := all.first
+		t.suspects[tp] = stretch{no.offset, all.last}
 		t.r.emit(callbacks.ProduceFailed{Where: t.r.at(tp), Offset: no.offset, Output: no.topic, Err: no.err})
 	}
 	t.noMu.Unlock()
