@@ -21,16 +21,17 @@ type sample struct {
 
 // books are all journals, and what handlers could not handle.
 type books struct {
-	byKey, failing bool
-	partitions     int // at the beginning
-	produced       []line
-	handled        []line        // in the order of their time
-	failed         []line        // attempts
-	forwarded      []*kgo.Record // what retry topics and the dead letter topic have
+	byKey, failing, respond bool
+	partitions              int // at the beginning
+	produced                []line
+	handled                 []line        // in the order of their time
+	failed                  []line        // attempts
+	forwarded               []*kgo.Record // what retry topics and the dead letter topic have
+	outputs                 []*kgo.Record // what handlers wrote
 }
 
 func read(o options) (*books, error) {
-	b := &books{byKey: o.byKey, failing: o.failing, partitions: o.partitions}
+	b := &books{byKey: o.byKey, failing: o.failing, respond: o.respond, partitions: o.partitions}
 	var err error
 	if b.produced, err = entries(filepath.Join(o.dir, "producer.jsonl")); err != nil {
 		return nil, err
@@ -63,6 +64,7 @@ type summary struct {
 	window                        int64
 	lost, disordered, early       int
 	retried, dead, letters, soon  int
+	outputs, repeated, missing    int
 	members                       int
 	recovery                      time.Duration
 	faults                        map[string]int
@@ -87,8 +89,9 @@ func (s *summary) String() string {
 	fmt.Fprintf(&text, "faults: %s\n", strings.Join(faults, ", "))
 	fmt.Fprintf(&text, "produced %d, handled once %d, retried later %d, dead-lettered %d in %d letters, ",
 		s.produced, s.handled, s.retried, s.dead, s.letters)
-	fmt.Fprintf(&text, "duplicates %d, largest duplicate window %d, lost = %d, out of order = %d, ",
-		s.duplicates, s.window, s.lost, s.disordered)
+	fmt.Fprintf(&text, "outputs %d, duplicates %d of records and %d of outputs, largest duplicate window %d, ",
+		s.outputs, s.duplicates, s.repeated, s.window)
+	fmt.Fprintf(&text, "lost = %d, outputs missing = %d, out of order = %d, ", s.lost, s.missing, s.disordered)
 	fmt.Fprintf(&text, "committed early = %d, retried early = %d, members %d, recovery %s, seed %d", s.early, s.soon, s.members,
 		s.recovery.Round(time.Millisecond), s.seed)
 	for _, b := range s.breaches {
@@ -148,6 +151,9 @@ func (b *books) compare(seen samples) *summary {
 	if b.failing {
 		b.checkStages(s)
 		b.checkForwarded(s, seen.ends, done)
+	}
+	if b.respond {
+		b.checkOutputs(s, seen.ends, done)
 	}
 	checkCommits(s, seen.committed, done)
 	return s

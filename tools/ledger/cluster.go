@@ -93,23 +93,24 @@ type fronted struct {
 
 func (f fronted) Addr() net.Addr { return f.told }
 
-// create makes the topics. What handlers could not handle has the time at which the broker had it, not at which it was sent.
+// create makes the topics. What the group writes has the time at which the broker had it, not at which it was sent.
 func (c *cluster) create(ctx context.Context, o options) error {
 	if _, err := c.admin.CreateTopic(ctx, int32(o.partitions), -1, nil, topic); err != nil {
 		return err
 	}
-	if !o.failing {
+	names := o.writtenTo()
+	if len(names) == 0 {
 		return c.settle(ctx, topic)
 	}
 	config := map[string]*string{"message.timestamp.type": new("LogAppendTime")}
-	made, err := c.admin.CreateTopics(ctx, int32(o.partitions), -1, config, forwardedTo()...)
+	made, err := c.admin.CreateTopics(ctx, int32(o.partitions), -1, config, names...)
 	if err == nil {
 		err = made.Error()
 	}
 	if err != nil {
 		return err
 	}
-	return c.settle(ctx, append(forwardedTo(), topic)...)
+	return c.settle(ctx, append(names, topic)...)
 }
 
 // settle returns when every broker knows the topics: one that does not would have consumers give up that are starting.
@@ -165,7 +166,7 @@ const patient = 5 * time.Second
 type samples struct{ committed, ends []sample }
 
 // observe takes samples until ctx ends.
-func (c *cluster) observe(ctx context.Context) (all samples) {
+func (c *cluster) observe(ctx context.Context, writtenTo []string) (all samples) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -190,7 +191,7 @@ func (c *cluster) observe(ctx context.Context) (all samples) {
 			continue
 		}
 		now = time.Now()
-		for _, name := range forwardedTo() {
+		for _, name := range writtenTo {
 			for id := int32(0); ; id++ {
 				info := c.fake.PartitionInfo(name, id)
 				if info == nil {

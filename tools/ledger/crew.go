@@ -71,7 +71,7 @@ func (w *crew) start() error {
 	name := fmt.Sprintf("member-%d", w.count)
 	m := &member{name: name, done: make(chan error, 1)}
 	m.cmd = w.command(name, "consume", name, strings.Join(w.c.addrs, ","), filepath.Join(w.o.dir, name+".jsonl"),
-		strconv.FormatBool(w.o.byKey), strconv.FormatBool(w.o.failing))
+		strconv.FormatBool(w.o.byKey), strconv.FormatBool(w.o.failing), strconv.FormatBool(w.o.respond))
 	if err := m.cmd.Start(); err != nil {
 		return err
 	}

@@ -116,5 +116,16 @@ func consumed(failing bool) (names []string) {
 	return names
 }
 
-// forwardedTo are the topics to which it writes.
+// forwardedTo are the topics to which it passes records on.
 func forwardedTo() []string { return append(slices.Clone(consumed(true)[1:]), letters) }
+
+// writtenTo are the topics to which the group writes.
+func (o options) writtenTo() (names []string) {
+	if o.failing {
+		names = forwardedTo()
+	}
+	if o.respond {
+		names = append(names, answeredTo()...)
+	}
+	return names
+}

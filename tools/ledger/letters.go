@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -102,7 +101,7 @@ func (b *books) checkForwarded(s *summary, ends []sample, done map[place]int64) 
 			s.breachf("a record of %d bytes is at %s", len(r.Value), placeOf(r))
 			continue
 		}
-		now := step{int64(binary.BigEndian.Uint64(r.Value)), stageOf(r.Topic)}
+		now := step{number(r.Value), stageOf(r.Topic)}
 		fate := fateOf(now.seq, true)
 		at[now] = append(at[now], placeOf(r))
 		switch {

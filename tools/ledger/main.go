@@ -1,7 +1,7 @@
 // Command ledger is the long check of what karafgo promises. A producer writes numbered records, consumer processes write down what they
 // have handled, and a nemesis starts, stops, kills and freezes processes and brokers, moves leaders, adds partitions and disturbs the
 // network. At the end the books are compared: nothing lost, nothing out of order, nothing committed that was not done, and nothing in a
-// retry topic or among the dead letters that does not belong there.
+// retry topic, among the dead letters or among the outputs that does not belong there.
 package main
 
 import (
@@ -36,6 +36,7 @@ type options struct {
 	faults     string
 	byKey      bool
 	failing    bool
+	respond    bool
 	patience   time.Duration
 }
 
@@ -72,6 +73,7 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&o.failing, "failing", false,
 		"handlers fail: for some records at first, for some until they are in a retry topic, for some for ever, "+
 			"which are dead-lettered; every 1009th takes 200 ms")
+	flag.BoolVar(&o.respond, "respond", false, "handlers write up to two outputs for each record, to two topics")
 	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long the group may take to be done after the last fault")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -129,7 +131,7 @@ func check(ctx context.Context, o options) (*summary, error) {
 	defer crew.dismiss()
 	watching, stopWatching := context.WithCancel(ctx)
 	seen := make(chan samples, 1)
-	go func() { seen <- c.observe(watching) }()
+	go func() { seen <- c.observe(watching, o.writtenTo()) }()
 	n := &nemesis{o: o, c: c, crew: crew, random: random, began: time.Now()}
 	n.rage(ctx)
 	if err := ctx.Err(); err != nil {
@@ -155,6 +157,11 @@ func check(ctx context.Context, o options) (*summary, error) {
 	}
 	if o.failing {
 		if books.forwarded, err = c.read(ctx, forwardedTo()...); err != nil {
+			return nil, err
+		}
+	}
+	if o.respond {
+		if books.outputs, err = c.read(ctx, answeredTo()...); err != nil {
 			return nil, err
 		}
 	}

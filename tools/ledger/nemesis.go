@@ -10,6 +10,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/karafgo/karafgo/tools/kafka"
 	"github.com/karafgo/karafgo/tools/proxy"
 )
@@ -53,6 +57,7 @@ var faults = []fault{ //nolint:gochecknoglobals // constant
 	{"blackhole", (*nemesis).blackhole},
 	{"reset", (*nemesis).reset},
 	{"partitions", (*nemesis).partitions},
+	{"outputs", (*nemesis).outputs},
 }
 
 func faultNames() []string {
@@ -63,10 +68,18 @@ func faultNames() []string {
 	return names
 }
 
-// among are the faults that are asked for.
+// oftenOutputs is how often outputs are refused, as a multiple of every other fault: nothing else tells so surely what is committed too
+// early.
+const oftenOutputs = 4
+
+// among are the faults that are asked for. The last is for outputs.
 func (o options) among() []fault {
 	if o.faults == "" {
-		return faults
+		among := faults[: len(faults)-1 : len(faults)-1]
+		if o.respond && o.broker == "kfake" {
+			among = append(among, slices.Repeat(faults[len(faults)-1:], oftenOutputs)...)
+		}
+		return among
 	}
 	names := strings.Split(o.faults, ",")
 	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !slices.Contains(names, f.name) })
@@ -166,8 +179,21 @@ func (n *nemesis) terminate(context.Context) (bool, error) {
 	if m == nil {
 		return false, nil
 	}
-	n.crew.stop(m)
-	return true, nil
+	stopped := make(chan struct{})
+	go func() {
+		n.crew.stop(m)
+		close(stopped)
+	}()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stopped:
+			return true, nil
+		case now := <-tick.C:
+			n.expire(now) // a stop waits for outputs: a broker that is silent meanwhile must not stay so for longer than is meant
+		}
+	}
 }
 
 func (n *nemesis) kill(context.Context) (bool, error) {
@@ -200,8 +226,8 @@ func (n *nemesis) leader(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
 	name := topic
-	if n.o.failing {
-		name = stages[n.random.IntN(len(stages))].topic
+	if names := append([]string{topic}, n.o.writtenTo()...); len(names) > 1 {
+		name = names[n.random.IntN(len(names))]
 	}
 	return true, n.c.moveLeader(ctx, name, n.random)
 }
@@ -275,6 +301,20 @@ func (n *nemesis) blackhole(context.Context) (bool, error) {
 
 func (n *nemesis) reset(context.Context) (bool, error) {
 	n.proxy().Reset()
+	return true, nil
+}
+
+// outputs are refused for a while, as if too few replicas were in sync, when everything else goes well.
+func (n *nemesis) outputs(context.Context) (bool, error) {
+	if n.c.fake == nil || !n.o.respond {
+		return false, nil
+	}
+	refused := make([]kfake.Fault, 0, len(answeredTo()))
+	for _, name := range answeredTo() {
+		refused = append(refused, kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: name, Err: kerr.NotEnoughReplicas, Count: -1})
+	}
+	fault := n.c.fake.Fault(refused...)
+	n.after(2*time.Second, 5*time.Second, func() error { fault.Remove(); return nil })
 	return true, nil
 }
 

@@ -136,9 +136,12 @@ const (
 	slowEvery = 1009
 )
 
-// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY FAILING.
+// number is that of a record.
+func number(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }
+
+// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY FAILING RESPOND.
 func consume(ctx context.Context, args []string) error {
-	name, byKey, failing := args[0], args[3] == "true", args[4] == "true"
+	name, byKey, failing, respond := args[0], args[3] == "true", args[4] == "true", args[5] == "true"
 	j, err := openJournal(args[2])
 	if err != nil {
 		return err
@@ -153,11 +156,12 @@ func consume(ctx context.Context, args []string) error {
 	cfg.Group.RebalanceTimeout = 20 * time.Second
 	cfg.Group.Drain = 5 * time.Second
 	cfg.Commit.Interval = time.Second
+	cfg.Producer.DeliveryTimeout = 2 * time.Minute // longer than any fault: an output that is given up is a failure, and no record's fate
 	cfg.HTTP.Listen = ""
 	cfg.Log.Level = "info"
 	cfg.Log.Format = "json"
-	handle := consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
-		seq := int64(binary.BigEndian.Uint64(m.Value))
+	var handle consumer.Handler = consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+		seq := number(m.Value)
 		l := line{
 			Began: time.Now().UnixNano(), Due: due(m.Record), Member: name, Epoch: m.Assigned().Epoch(),
 			Topic: m.Topic, Partition: m.Record.Partition, Offset: m.Offset, Key: string(m.Key), Seq: seq,
@@ -175,6 +179,9 @@ func consume(ctx context.Context, args []string) error {
 		}
 		return failure
 	})
+	if respond {
+		handle = responding(handle)
+	}
 	return framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
 		r.Group(group, func(g *router.Group) {
 			route := g.Topic(topic).Each(handle)
