@@ -164,10 +164,19 @@ type recordingProducer struct {
 
 // Produce implements kafka.Producer.
 func (p recordingProducer) Produce(ctx context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
-	p.Producer.Produce(ctx, from, r, func(r *kgo.Record, err error) {
+	p.Producer.Produce(ctx, from, r, p.recorded(from, promise))
+}
+
+// ProduceAlone implements kafka.Producer.
+func (p recordingProducer) ProduceAlone(ctx context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.Producer.ProduceAlone(ctx, from, r, p.recorded(from, promise))
+}
+
+func (p recordingProducer) recorded(from kafka.Source, promise func(*kgo.Record, error)) func(*kgo.Record, error) {
+	return func(r *kgo.Record, err error) {
 		if err == nil {
 			p.outputs.add(from, r)
 		}
 		promise(r, err)
-	})
+	}
 }

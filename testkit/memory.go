@@ -128,15 +128,18 @@ func (c *memory) failOutputs(topic string, n int, err error) {
 	c.refuse[topic] = append(c.refuse[topic], slices.Repeat([]error{err}, n)...)
 }
 
-// refusal is why the next record to a topic fails, nil if it does not.
-func (c *memory) refusal(topic string) error {
+// refusal is why the next record to a topic fails, nil if it does not. What may be another record's fault is told again when the record is
+// sent alone, and is over only then.
+func (c *memory) refusal(topic string, alone bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next := c.refuse[topic]
 	if len(next) == 0 {
 		return nil
 	}
-	c.refuse[topic] = next[1:]
+	if alone || !kafka.OneOfBatch(next[0]) {
+		c.refuse[topic] = next[1:]
+	}
 	return next[0]
 }
 
@@ -177,8 +180,17 @@ func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]k
 }
 
 func (p memoryProducer) Produce(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.produce(from, r, promise, false)
+}
+
+// ProduceAlone implements kafka.Producer.
+func (p memoryProducer) ProduceAlone(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.produce(from, r, promise, true)
+}
+
+func (p memoryProducer) produce(from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error), alone bool) {
 	p.c.create(r.Topic, 1)
-	err := p.c.refusal(r.Topic)
+	err := p.c.refusal(r.Topic, alone)
 	if err == nil {
 		if int(r.Partition) >= p.c.partitions(r.Topic) {
 			r.Partition = anyPartition

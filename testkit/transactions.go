@@ -35,7 +35,7 @@ func (*memoryTransactions) Begin() error { return nil }
 // Produce implements kafka.Transactions.
 func (t *memoryTransactions) Produce(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
 	t.c.create(r.Topic, 1)
-	err := t.c.refusal(r.Topic)
+	err := t.c.refusal(r.Topic, true)
 	if err == nil {
 		t.mu.Lock()
 		t.pending = append(t.pending, output{from, r})

@@ -22,9 +22,9 @@ import (
 )
 
 // apache starts brokers for one test.
-func apache(t *testing.T, brokers int) (*cluster, *kafka.Cluster) {
+func apache(t *testing.T, o kafka.Options) (*cluster, *kafka.Cluster) {
 	t.Helper()
-	k, err := kafka.Start(t.Context(), kafka.Options{Brokers: brokers})
+	k, err := kafka.Start(t.Context(), o)
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = k.Close() })
@@ -87,7 +87,7 @@ func (c *cluster) expectAll(j *journal, topic string, counts []int, once bool) {
 }
 
 func TestF26_RollingBounceOfThreeBrokers(t *testing.T) {
-	c, k := apache(t, 3)
+	c, k := apache(t, kafka.Options{Brokers: 3})
 	c.topic("a", 6)
 	j := newJournal()
 	one, two := c.run(t, each("a", j.handler("one"))), c.run(t, each("a", j.handler("two")))
@@ -112,7 +112,7 @@ func TestF26_RollingBounceOfThreeBrokers(t *testing.T) {
 }
 
 func TestF27_BrokersKilledOneAfterTheOther(t *testing.T) {
-	c, k := apache(t, 3)
+	c, k := apache(t, kafka.Options{Brokers: 3})
 	c.topic("a", 6)
 	j := newJournal()
 	p := c.run(t, each("a", j.handler("m")))
@@ -131,7 +131,7 @@ func TestF27_BrokersKilledOneAfterTheOther(t *testing.T) {
 }
 
 func TestF31_AllBrokersAreFrozenForLongerThanASession(t *testing.T) {
-	c, k := apache(t, 3)
+	c, k := apache(t, kafka.Options{Brokers: 3})
 	c.topic("a", 6)
 	j := newJournal()
 	p := c.run(t, each("a", j.handler("m")), withConfig(func(cfg *config.Config) { cfg.Kafka.RequestTimeout = 5 * time.Second }))
@@ -159,7 +159,7 @@ func TestF31_AllBrokersAreFrozenForLongerThanASession(t *testing.T) {
 }
 
 func TestF18_LiveMigrationOfTheProtocolAndBack(t *testing.T) {
-	c, _ := apache(t, 1)
+	c, _ := apache(t, kafka.Options{Brokers: 1})
 	c.topic("a", 4)
 	j := newJournal()
 	members := []*process{c.run(t, each("a", j.handler("m"))), c.run(t, each("a", j.handler("m")))}
@@ -189,7 +189,7 @@ func TestF36_ThrottledByAQuota(t *testing.T) {
 func throttledByAQuota(t *testing.T, o ordering) {
 	t.Helper()
 	const n = 300
-	c, _ := apache(t, 1)
+	c, _ := apache(t, kafka.Options{Brokers: 1})
 	c.topic("a", 1)
 	recs := keyed("a", 0, n, 10)
 	for _, r := range recs {
@@ -221,7 +221,7 @@ func throttledByAQuota(t *testing.T, o ordering) {
 }
 
 func TestF47_ReassignmentToOtherBrokers(t *testing.T) {
-	c, _ := apache(t, 3)
+	c, _ := apache(t, kafka.Options{Brokers: 3})
 	c.g.Expect(c.admin.CreateTopic(t.Context(), 3, 1, map[string]*string{"min.insync.replicas": new("1")}, "a")).Error().NotTo(HaveOccurred())
 	j := newJournal()
 	g := NewWithT(t)
@@ -249,7 +249,7 @@ func TestF47_ReassignmentToOtherBrokers(t *testing.T) {
 }
 
 func TestF41_UncleanElectionCutsTheLogOff(t *testing.T) {
-	c, k := apache(t, 3)
+	c, k := apache(t, kafka.Options{Brokers: 3})
 	g := NewWithT(t)
 	g.Expect(c.admin.CreateTopic(t.Context(), 1, 2, map[string]*string{
 		"min.insync.replicas": new("1"), "unclean.leader.election.enable": new("true"),

@@ -270,7 +270,7 @@ func TestF73_ByKeyARefusedOutputFailsItsBatch(t *testing.T) {
 	c.topic("out", 1)
 	const n, keys = 100, 10
 	c.keyed("a", 0, n, keys)
-	refuse := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "out", Err: kerr.InvalidRecord, Count: 1})
+	refuse := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "out", Err: kerr.TopicAuthorizationFailed, Count: 1})
 	defer refuse.Remove()
 	j := newJournal()
 	p := c.run(t, func(r *router.Router) {

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/offsets"
 	"github.com/karafgo/karafgo/responder"
 )
@@ -42,6 +43,18 @@ func (d *delivery) CommitThrough(ctx context.Context, rec *kgo.Record) error {
 	return a.r.committer.commitThrough(ctx, a, rec.Offset+1)
 }
 
+// produce sends an output of the record at an offset. When it is refused together with others, for one of them, it is sent again alone, so
+// that it fails only for what it is itself. promise is called once.
+func (a *assignment) produce(ctx context.Context, offset int64, out *kgo.Record, promise func(*kgo.Record, error)) {
+	a.r.e.producer.Produce(ctx, a.source(offset), out, func(r *kgo.Record, err error) {
+		if err != nil && kafka.OneOfBatch(err) {
+			a.r.e.producer.ProduceAlone(ctx, a.source(offset), out, promise)
+			return
+		}
+		promise(r, err)
+	})
+}
+
 func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) error {
 	a := d.a
 	if a.is(stateClosed) {
@@ -59,7 +72,7 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 	room, cancel := context.WithCancelCause(a.r.e.base)
 	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	acked := make(chan error, 1)
-	a.r.e.producer.Produce(room, a.source(rec.Offset), out, func(_ *kgo.Record, err error) {
+	a.produce(room, rec.Offset, out, func(_ *kgo.Record, err error) {
 		acked <- err
 		cancel(nil) // frees it
 	})

@@ -52,7 +52,7 @@ func (c *cluster) records(topic string) []*kgo.Record {
 		at[topic][o.Partition] = kgo.NewOffset().AtStart()
 		want += o.Offset
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(at), kgo.FetchMaxWait(100*time.Millisecond))
+	cl, err := kgo.NewClient(append(c.login, kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(at), kgo.FetchMaxWait(100*time.Millisecond))...)
 	c.g.Expect(err).NotTo(HaveOccurred())
 	defer cl.Close()
 	var all []*kgo.Record

@@ -30,12 +30,12 @@ func secured(t *testing.T) (c *cluster, asAda option, admin *kadm.Client) {
 			allow(kmsg.ACLResourceTypeTopic, "b"), allow(kmsg.ACLResourceTypeGroup, "g")))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(fake.Close)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.SASL(plain.Auth{User: "root", Pass: "root"}.AsMechanism()))
+	login := []kgo.Opt{kgo.SASL(plain.Auth{User: "root", Pass: "root"}.AsMechanism())}
+	cl, err := kgo.NewClient(append(login, kgo.SeedBrokers(fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(cl.Close)
 	admin = kadm.NewClient(cl)
-	return &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: admin, cl: cl}, withConfig(func(cfg *config.Config) {
+	return &cluster{addrs: fake.ListenAddrs(), embedded: fake, t: t, g: g, admin: admin, cl: cl, login: login}, withConfig(func(cfg *config.Config) {
 		cfg.Kafka.SASL = config.SASL{Mechanism: config.Plain, Username: "ada", Password: "ada"}
 	}), admin
 }

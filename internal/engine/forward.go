@@ -210,7 +210,7 @@ func (r *runner) forward(a *assignment, rec *kgo.Record, to *forward, attempts i
 		return r.tx.alone(a, rec, []*kgo.Record{out}, position{rec.Offset + 1, rec.LeaderEpoch})
 	}
 	acked := make(chan error, 1)
-	r.e.producer.Produce(a.ctx, a.source(rec.Offset), out,
+	a.produce(a.ctx, rec.Offset, out,
 		func(_ *kgo.Record, err error) { acked <- err })
 	select {
 	case err := <-acked:

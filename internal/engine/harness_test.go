@@ -36,6 +36,7 @@ type cluster struct {
 	g     *WithT
 	admin *kadm.Client
 	cl    *kgo.Client
+	login []kgo.Opt // of its clients, where the cluster wants to know who they are
 }
 
 func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {

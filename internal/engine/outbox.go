@@ -34,7 +34,7 @@ func (o *outbox) send(d *delivery, rec, out *kgo.Record) {
 	o.sent++
 	o.mu.Unlock()
 	a, source := d.a, rec.Offset
-	a.r.e.producer.Produce(a.ctx, a.source(source), out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
+	a.produce(a.ctx, source, out, func(_ *kgo.Record, err error) { o.acked(source, out.Topic, err) })
 }
 
 func (o *outbox) acked(source int64, topic string, err error) {

@@ -28,12 +28,16 @@ type pipeline struct {
 	reached position // up to here everything is handed over and did not fail
 	handled int      // records up to there
 	told    int      // of them, the committer was told
+	single  int64    // outputs of records up to here are sent alone; the worker's
 
 	acked int       // since it was told, or since
 	since time.Time // the first of them was sent
 }
 
-func newPipeline(a *assignment) *pipeline { return &pipeline{a: a} }
+func newPipeline(a *assignment) *pipeline { return &pipeline{a: a, single: -1} }
+
+// alone tells whether the outputs of a record are sent alone, and waited for.
+func (p *pipeline) alone(offset int64) bool { return offset <= p.single }
 
 // begin names the first record of a batch, nil where records are handed over one by one.
 func (p *pipeline) begin(batch *kgo.Record) {
@@ -56,6 +60,10 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	keep := w.promise()
 	p.mu.Unlock()
 	a := p.a
+	if p.alone(rec.Offset) {
+		a.r.e.producer.ProduceAlone(a.ctx, a.source(rec.Offset), out, keep)
+		return
+	}
 	a.r.e.producer.Produce(a.ctx, a.source(rec.Offset), out, keep)
 }
 
@@ -193,15 +201,19 @@ func (p *pipeline) settle() {
 	<-idle
 }
 
-// takeBack returns the first record whose output was refused, and forgets it and all after it: they are handed over again. It is called
-// when everything is settled.
-func (p *pipeline) takeBack() wait {
+// takeBack returns the first record whose output was refused, and forgets it and all after it: they are handed over again, alone where it
+// is unclear whether it was refused for what it is itself. It is called when everything is settled.
+func (p *pipeline) takeBack() (w wait, unclear bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := *p.waits.front()
+	w = *p.waits.front()
+	unclear = !p.alone(w.source) && kafka.OneOfBatch(w.refused)
+	if unclear {
+		p.single = p.waits.back().source
+	}
 	p.waits = waits{}
 	p.reached = position{w.from.Offset, w.from.LeaderEpoch}
 	p.told = p.handled
 	p.refused.Store(false)
-	return w
+	return w, unclear
 }

@@ -38,16 +38,7 @@ func (w *worker) run() {
 // callEach is the hot path: what it does for every record is all that karafgo costs.
 func (w *worker) callEach() {
 	a, clock, ctx := w.a, w.r.e.clock, w.a.ctx
-	end := len(w.recs)
-	if w.attempt > 0 || w.probe {
-		end = w.i + 1 // a retry is a delivery of its own
-	}
-	if a.tr != nil {
-		end = min(end, w.i+openWindow-a.tr.open())
-	}
-	if w.route.once {
-		end = min(end, w.ahead)
-	}
+	end := w.furthest()
 	w.calling = true
 	for w.i < end {
 		rec := w.recs[w.i]
@@ -90,6 +81,21 @@ func (w *worker) callEach() {
 		}
 	}
 	w.calling = false
+}
+
+// furthest is where a run ends at the latest.
+func (w *worker) furthest() int {
+	end := len(w.recs)
+	if w.attempt > 0 || w.probe || w.out != nil && w.out.alone(w.recs[w.i].Offset) {
+		end = w.i + 1 // a retry is a delivery of its own
+	}
+	if w.a.tr != nil {
+		end = min(end, w.i+openWindow-w.a.tr.open())
+	}
+	if w.route.once {
+		end = min(end, w.ahead)
+	}
+	return end
 }
 
 func (w *worker) moreMessages() {
@@ -208,7 +214,8 @@ func (w *worker) settle() {
 	} else {
 		w.report(w.i, now)
 	}
-	if w.out != nil && (w.err != nil || w.a.tr != nil) { // what failed is decided about when nothing before it can be refused any more
+	// What failed is decided about when nothing before it can be refused any more.
+	if w.out != nil && (w.err != nil || w.a.tr != nil || w.out.alone(w.recs[w.base].Offset)) {
 		switch {
 		case w.settled():
 			w.err = nil

@@ -94,10 +94,11 @@ func (w *worker) settled() bool {
 	return true
 }
 
-// takeBack makes the first record whose output was refused fail, and hands over again what comes after it.
+// takeBack makes the first record whose output was refused fail, and hands over again what comes after it. A record that may have been
+// refused for another one's sake has not failed: it is handed over again too.
 func (w *worker) takeBack() {
 	w.out.settle()
-	refused := w.out.takeBack()
+	refused, unclear := w.out.takeBack()
 	from := refused.from.Offset
 	again := &slab{}
 	keep := func(recs []*kgo.Record, slabs []*slab) {
@@ -133,7 +134,11 @@ func (w *worker) takeBack() {
 	}
 	w.i, w.base, w.seg, w.alone = 0, 0, 0, 0
 	w.attempt = int(refused.attempt)
-	w.fail = &failure{err: refused.refused}
+	if unclear {
+		w.attempt--
+	} else {
+		w.fail = &failure{err: refused.refused}
+	}
 	w.a.handed.Store(from)
 	w.a.current.Store(nil)
 	if w.a.tr != nil {

@@ -54,6 +54,9 @@ type Producer interface {
 	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
 	// Produce sends r on behalf of the record at from.
 	Produce(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
+	// ProduceAlone is Produce, but in a batch without other records: an error for which [OneOfBatch] is true is then r's own. Records are
+	// sent so one after the other.
+	ProduceAlone(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
 	Flush(ctx context.Context) error
 	Close()
 }

@@ -29,6 +29,7 @@ type producer struct {
 
 	admin   *kadm.Client
 	cluster *Cluster
+	single  single
 }
 
 const (
@@ -136,6 +137,25 @@ func ask(ctx context.Context, cl *kgo.Client) error {
 // Produce implements Producer.
 func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
 	p.Client.Produce(ctx, r, promise)
+}
+
+// ProduceAlone implements Producer.
+func (p *producer) ProduceAlone(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	p.single.produce(ctx, r, promise)
+}
+
+// Flush implements Producer.
+func (p *producer) Flush(ctx context.Context) error {
+	if err := p.Client.Flush(ctx); err != nil { // whose answers may have records sent alone
+		return err
+	}
+	return p.single.flush(ctx)
+}
+
+// Close implements Producer.
+func (p *producer) Close() {
+	p.single.close()
+	p.Client.Close()
 }
 
 func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Topic, error) {

@@ -75,7 +75,7 @@ func (s *Shared) Client() (*kgo.Client, error) {
 		return nil, errClosed
 	}
 	if s.free == nil {
-		cl, err := s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite())
+		cl, err := s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}))
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func (s *Shared) Close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	if s.shared != nil {
-		s.shared.Client.Close()
+		s.shared.Close()
 	}
 	if s.free != nil {
 		s.free.Close()
@@ -117,11 +117,12 @@ func (s *Shared) Close() {
 
 // producer makes the client that a process shares.
 func (c *Cluster) producer() (*producer, error) {
-	cl, err := c.client()
+	open := func() (*kgo.Client, error) { return c.client(kgo.WithHooks(&recreated{})) }
+	cl, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c}, nil
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c, single: single{open: open}}, nil
 }
 
 // Producer implements Connector, with a client of its own.
