@@ -289,6 +289,9 @@ func (m *member) ListOffsets(_ context.Context, at kafka.At, topics ...string) (
 	return found, nil
 }
 
+// MemberID implements kafka.Consumer.
+func (m *member) MemberID() string { return m.group.ID }
+
 // Leave implements kafka.Consumer.
 func (m *member) Leave(context.Context) error {
 	m.mu.Lock()

@@ -31,6 +31,7 @@ type assignment struct {
 	tp       kafka.TopicPartition
 	epoch    int
 	metadata string // of its commits
+	member   string // the id under which the group granted it
 	grant    int    // the epoch of the first assignment of this grant: a seek makes further ones
 
 	// ctx is the parent of the handler's contexts. Its cause tells why it ended: ErrRevoked or ErrStopping.

@@ -101,6 +101,7 @@ func (c *committer) commit(ctx context.Context, as []*assignment) error {
 	if c.r.tx != nil {
 		return c.r.tx.commit(ctx, nil, true)
 	}
+	c.r.disown()
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.committable(); ok {
@@ -118,6 +119,7 @@ func (c *committer) commitAndSeal(ctx context.Context, as []*assignment, store b
 	if c.r.tx != nil {
 		return c.r.tx.commit(ctx, as, store)
 	}
+	c.r.disown()
 	due := kafka.Offsets{}
 	for _, a := range as {
 		if at, ok := a.seal(); ok && store {

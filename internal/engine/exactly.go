@@ -163,12 +163,15 @@ func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) err
 func (t *transactor) refuse(no *refusal) {
 	if no.offset >= 0 {
 		t.noMu.Lock()
-		if all := t.nos[no.tp]; all == nil {
-			t.nos[no.tp] = &refusals{first: no, last: no.offset}
-		} else {
-			if no.offset < all.first.offset {
-				all.first = no
-			}
+		all := t.nos[no.tp]
+		if all == nil {
+			all = &refusals{first: no, last: no.offset}
+			t.nos[no.tp] = all
+		}
+		if no.offset < all.first.offset {
+			all.first = no
+		}
+		if kafka.OneOfBatch(no.err) {
 			all.last = max(all.last, no.offset)
 		}
 		t.noMu.Unlock()
@@ -275,6 +278,9 @@ func (t *transactor) due(sealed []*assignment) ready {
 func (t *transactor) commit(ctx context.Context, sealed []*assignment, store bool) error {
 	t.gate.Lock()
 	defer t.gate.Unlock()
+	if t.r.disown() && t.begun {
+		t.undo(offsets.ErrRevoked)
+	}
 	if !store {
 		for _, a := range sealed {
 			a.seal()
@@ -383,7 +389,7 @@ func (t *transactor) undo(why error) {
 	t.noMu.Lock()
 	for tp, all := range t.nos {
 		no := all.first
-		t.suspects[tp] = stretch{no.offset, all.last}
+		t.suspects[tp] = stretch{no.offset, max(no.offset, all.last)}
 		t.r.emit(callbacks.ProduceFailed{Where: t.r.at(tp), Offset: no.offset, Output: no.topic, Err: no.err})
 	}
 	t.noMu.Unlock()
@@ -413,29 +419,6 @@ const (
 	undonePause     = 10 * time.Millisecond
 	mostUndonePause = 5 * time.Second
 )
-
-// again gives a partition whose transaction was undone a new epoch, which asks the broker where it stands.
-func (r *runner) again(a *assignment) {
-	r.mu.Lock()
-	if r.assigned[a.tp] != a || r.stopping {
-		r.mu.Unlock()
-		return
-	}
-	r.epochs[a.tp]++
-	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), nil)
-	next.metadata = a.metadata
-	next.parked.Store(true)
-	r.assigned[a.tp], r.last[a.tp] = next, next
-	r.mu.Unlock()
-	r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
-	r.ended(a, true, false) // its handler's state is that of records that are handled again
-	r.makeHandler(next)
-	next.paused.Store(a.paused.Load() & uint32(pausedUser))
-	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
-	next.inherit()
-	r.watchPosition(next)
-	r.tasks.Go(func() { r.positionLater(next) })
-}
 
 // close ends the client.
 func (t *transactor) close() {

@@ -36,7 +36,7 @@ func (r *runner) onAssigned(_ context.Context, parts map[string][]int32) {
 			}
 			r.epochs[tp]++
 			a := newAssignment(r, rt, tp, r.epochs[tp], r.last[tp].running(), nil)
-			a.metadata = mark
+			a.metadata, a.member = mark, r.client.MemberID()
 			r.assigned[tp], r.last[tp] = a, a
 			made = append(made, a)
 		}
@@ -158,6 +158,53 @@ func (r *runner) drain(as []*assignment, lost bool) {
 		_ = r.committer.commitAndSeal(r.e.base, live, true)  // told by its events; the records are delivered again
 		_ = r.committer.commitAndSeal(r.e.base, gone, false) // nothing is sent
 	}
+}
+
+// disown gives up partitions that were granted to this member under another id than it has now. A group that has forgotten a member while
+// it was frozen or cut off lets it join anew, and the client goes on with what it had, without a word, if the group happens to give it that
+// again. Others may have had it in between, and are ahead. It is called with the committer's lock, so that nothing of such partitions is
+// committed under the new id, and reports whether there are any.
+func (r *runner) disown() (stale bool) {
+	id := r.client.MemberID()
+	if id == "" {
+		return false // it is about to join: nothing can be committed
+	}
+	for _, a := range r.all() {
+		if a.member == id || a.member == "" {
+			continue
+		}
+		stale = true
+		ours := a.beginClose()
+		a.seal()
+		a.cancel(offsets.ErrRevoked)
+		if ours {
+			r.tasks.Go(func() { r.inBetween(func() { r.again(a) }) })
+		}
+	}
+	return stale
+}
+
+// again gives a partition a new epoch, which asks the broker where it stands.
+func (r *runner) again(a *assignment) {
+	r.mu.Lock()
+	if r.assigned[a.tp] != a || r.stopping {
+		r.mu.Unlock()
+		return
+	}
+	r.epochs[a.tp]++
+	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), nil)
+	next.metadata, next.member = a.metadata, r.client.MemberID()
+	next.parked.Store(true)
+	r.assigned[a.tp], r.last[a.tp] = next, next
+	r.mu.Unlock()
+	r.client.PauseFetchPartitions(map[string][]int32{a.tp.Topic: {a.tp.Partition}})
+	r.ended(a, true, false) // its handler's state is that of records that are handled again
+	r.makeHandler(next)
+	next.paused.Store(a.paused.Load() & uint32(pausedUser))
+	r.emit(callbacks.Assigned{Where: next.where(), Epoch: next.epoch})
+	next.inherit()
+	r.watchPosition(next)
+	r.tasks.Go(func() { r.positionLater(next) })
 }
 
 // ended tells that an assignment is over.

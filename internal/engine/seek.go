@@ -49,6 +49,7 @@ func (r *runner) replace(a *assignment, offset int64, why string) error {
 	}
 	r.epochs[a.tp]++
 	next := newAssignment(r, a.route, a.tp, r.epochs[a.tp], a.running(), a.handler)
+	next.member = a.member
 	next.grant, next.metadata, next.claim = a.grant, a.metadata, a.owned()
 	r.assigned[a.tp], r.last[a.tp] = next, next
 	r.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 type Consumer interface {
 	Fetcher
 	OffsetStore
+	// MemberID is the id under which the group knows the member, empty while it has none.
+	MemberID() string
 	// Leave leaves the group, calling Revoked for what is still assigned. A static member stays (KIP-345).
 	Leave(ctx context.Context) error
 	Close()

@@ -160,6 +160,12 @@ func (m *member) adjust(ctx context.Context, kgoOffsets map[string]map[int32]kgo
 	return kgoOffsets, nil
 }
 
+// MemberID implements Consumer.
+func (m *member) MemberID() string {
+	id, _ := m.GroupMetadata()
+	return id
+}
+
 // Commit implements Consumer.
 func (m *member) Commit(ctx context.Context, at Offsets) (failed map[TopicPartition]error, err error) {
 	byTopic := map[string]map[int32]kgo.EpochOffset{}
