@@ -18,6 +18,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/config"
+	"github.com/karafgo/karafgo/internal/fake"
 	"github.com/karafgo/karafgo/internal/kafka"
 )
 
@@ -74,12 +75,12 @@ const (
 )
 
 func (b *Broker) embed() {
-	fake, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.GroupMinSessionTimeout(2*quick))
+	embedded, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.GroupMinSessionTimeout(2*quick))
 	if err != nil {
 		b.tb.Fatalf("testkit: start the embedded broker: %v", err)
 	}
-	b.fake, b.addrs = fake, fake.ListenAddrs()
-	answerEpochs(fake)
+	b.fake, b.addrs = embedded, embedded.ListenAddrs()
+	fake.AnswerEpochs(embedded)
 }
 
 // defaults are quick, so that tests are.

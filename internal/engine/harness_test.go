@@ -19,9 +19,9 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/engine"
+	"github.com/karafgo/karafgo/internal/fake"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
-	"github.com/karafgo/karafgo/tools/fake"
 )
 
 // testBrokers is the environment variable that names a cluster to run the suite on, one test at a time (-parallel 1).

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/karafgo/karafgo/tools/fake"
+	"github.com/karafgo/karafgo/internal/fake"
 	"github.com/karafgo/karafgo/tools/kafka"
 	"github.com/karafgo/karafgo/tools/proxy"
 )

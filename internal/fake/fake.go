@@ -1,4 +1,4 @@
-// Package fake mends where the embedded broker differs from Kafka.
+// Package fake mends, for tests, where the embedded broker differs from Kafka.
 package fake
 
 import (
