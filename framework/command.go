@@ -1,21 +1,12 @@
 package framework
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"strings"
-
-	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
+	"github.com/karafgo/karafgo/internal/command"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/router"
 )
@@ -60,91 +51,7 @@ func (c *cli) open() (*site, error) {
 	if s.opts, err = s.cluster.Options(); err != nil {
 		return nil, err //nolint:wrapcheck // it names the option
 	}
-	return s, interruptible(s.cluster.Reach)
-}
-
-// interruptible runs fn with a context that a signal ends.
-func interruptible(fn func(ctx context.Context) error) error {
-	return withSignals(func(ctx, _ context.Context) error {
-		err := fn(ctx)
-		if err != nil && ctx.Err() != nil {
-			return fmt.Errorf("interrupted: %w", err)
-		}
-		return err
-	})
-}
-
-// operator is whom a command may ask. Signals are not caught meanwhile: Ctrl-C ends the program.
-type operator struct {
-	in io.Reader
-	// asks is true when somebody sits there.
-	asks bool
-	// columns is the width of standard output; 0 when it is no screen.
-	columns int
-}
-
-func newOperator() operator {
-	o := operator{in: os.Stdin, asks: term.IsTerminal(int(os.Stdin.Fd()))}
-	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
-		o.columns = max(columns, 1)
-	}
-	return o
-}
-
-var (
-	errNobody   = errors.New("standard input is no terminal, so nobody can be asked: add --yes to go on without a question")
-	errDeclined = errors.New("not confirmed, nothing was changed")
-)
-
-func (o operator) confirm(w io.Writer, question string) error {
-	if !o.asks {
-		return errNobody
-	}
-	_, _ = fmt.Fprintf(w, "%s [y/N] ", question) // nobody to tell
-	answer, err := bufio.NewReader(o.in).ReadString('\n')
-	if err != nil {
-		_, _ = fmt.Fprintln(w) // the line that Ctrl-D leaves open
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	default:
-		return errDeclined
-	}
-}
-
-// helpWidth is what a terminal has at least.
-const helpWidth = 80
-
-// finish gives every command its examples, mistakes on the command line a hint, and help that fits a terminal.
-func (c *cli) finish(root *cobra.Command) {
-	hint := func(cmd *cobra.Command, err error) error {
-		if err == nil {
-			return nil
-		}
-		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
-	}
-	var walk func(cmd *cobra.Command)
-	walk = func(cmd *cobra.Command) {
-		path := strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), root.Name()), " ")
-		var lines []string
-		for _, e := range examples()[path] {
-			lines = append(lines, "  "+root.Name()+" "+e)
-		}
-		cmd.Example = strings.Join(lines, "\n")
-		if check := cmd.Args; check != nil {
-			cmd.Args = func(cmd *cobra.Command, args []string) error { return hint(cmd, check(cmd, args)) }
-		}
-		if !cmd.Runnable() { // cobra would print help for a sub-command that there is not, and say nothing
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		}
-		for _, sub := range cmd.Commands() {
-			walk(sub)
-		}
-	}
-	walk(root)
-	root.SetFlagErrorFunc(hint)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
+	return s, command.Interruptible(s.cluster.Reach)
 }
 
 func examples() map[string][]string {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karafgo/karafgo/internal/admin"
+	"github.com/karafgo/karafgo/internal/command"
 )
 
 func (c *cli) dlq() *cobra.Command {
@@ -120,7 +121,7 @@ func place(text string) (partition int32, offset int64, err error) {
 }
 
 func (c *cli) dlqList() *cobra.Command {
-	var out format
+	var out command.Format
 	var f filter
 	var limit int
 	const limitDefault = 100
@@ -139,7 +140,7 @@ func (c *cli) dlqList() *cobra.Command {
 			return c.withLetters(args, func(topic string, d *admin.DeadLetters) error {
 				letters := []letter{}
 				more := false
-				err := interruptible(func(ctx context.Context) error {
+				err := command.Interruptible(func(ctx context.Context) error {
 					return d.List(ctx, topic, selection, func(l admin.Letter) bool {
 						if more = limit > 0 && len(letters) == limit; more {
 							return false
@@ -154,7 +155,7 @@ func (c *cli) dlqList() *cobra.Command {
 				slices.SortFunc(letters, func(a, b letter) int {
 					return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 				})
-				if err := out.write(c.out, letters, func(w io.Writer) { writeLetters(w, letters, c.operator.columns) }); err != nil {
+				if err := out.Write(c.out, letters, func(w io.Writer) { writeLetters(w, letters, c.operator.Columns) }); err != nil {
 					return err
 				}
 				if more {
@@ -166,12 +167,12 @@ func (c *cli) dlqList() *cobra.Command {
 	}
 	f.flags(cmd, "2026-11-21, 2026-11-21T06:00:00Z, or 2h for two hours ago")
 	cmd.Flags().IntVar(&limit, "limit", limitDefault, "print at most so many, 0 for all")
-	out.flag(cmd)
+	out.Flag(cmd)
 	return cmd
 }
 
 func (c *cli) dlqShow() *cobra.Command {
-	var out format
+	var out command.Format
 	cmd := &cobra.Command{
 		Use: "show [topic] partition@offset", Short: "Print one letter with its key, value and headers",
 		Args: cobra.RangeArgs(1, 2), //nolint:mnd // with and without topic
@@ -185,7 +186,7 @@ func (c *cli) dlqShow() *cobra.Command {
 			}
 			return c.withLetters(args[:last], func(topic string, d *admin.DeadLetters) error {
 				var found *openLetter
-				err := interruptible(func(ctx context.Context) error {
+				err := command.Interruptible(func(ctx context.Context) error {
 					one := admin.Selection{One: true, Partition: partition, Offset: offset}
 					return d.List(ctx, topic, one, func(l admin.Letter) bool {
 						found = openLetterOf(l)
@@ -198,10 +199,10 @@ func (c *cli) dlqShow() *cobra.Command {
 				case found == nil:
 					return fmt.Errorf("topic %q has no record at %d@%d: dlq list prints those that there are", topic, partition, offset)
 				}
-				return out.write(c.out, found, func(w io.Writer) { writeLetter(w, found) })
+				return out.Write(c.out, found, func(w io.Writer) { writeLetter(w, found) })
 			})
 		},
 	}
-	out.flag(cmd)
+	out.Flag(cmd)
 	return cmd
 }

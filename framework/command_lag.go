@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karafgo/karafgo/internal/admin"
+	"github.com/karafgo/karafgo/internal/command"
 	"github.com/karafgo/karafgo/internal/config"
 )
 
@@ -30,7 +31,7 @@ type topicLag struct {
 }
 
 type lagCommand struct {
-	out        format
+	out        command.Format
 	partitions bool
 	watch      bool
 }
@@ -62,7 +63,7 @@ func (c *cli) lag() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&l.partitions, "partitions", false, "one line for each partition")
 	cmd.Flags().BoolVarP(&l.watch, "watch", "w", false, "read it every 2 s until Ctrl-C")
-	l.out.flag(cmd)
+	l.out.Flag(cmd)
 	return cmd
 }
 
@@ -81,13 +82,13 @@ func (l *lagCommand) read(ctx context.Context, s *site, a *admin.Cluster) ([]byt
 		topics := sum(lags)
 		data, people = topics, func(w io.Writer) { writeTopicLags(w, topics) }
 	}
-	if l.watch && l.out == formatJSON {
+	if l.watch && l.out == command.JSON {
 		return line(data, err)
 	}
-	if l.watch && l.out == formatYAML {
+	if l.watch && l.out == command.YAML {
 		text.WriteString("---\n")
 	}
-	if perr := l.out.write(&text, data, people); perr != nil {
+	if perr := l.out.Write(&text, data, people); perr != nil {
 		return nil, perr
 	}
 	return text.Bytes(), err //nolint:wrapcheck // it says what
@@ -116,9 +117,9 @@ func (l *lagCommand) follow(ctx context.Context, c *cli, s *site, a *admin.Clust
 			return nil //nolint:nilerr // Ctrl-C is how it ends
 		}
 		var frame bytes.Buffer
-		if l.out == formatTable {
+		if l.out == command.Table {
 			switch {
-			case c.operator.columns > 0:
+			case c.operator.Columns > 0:
 				frame.WriteString("\x1b[H\x1b[2J") // from the top of an empty screen
 			case !first:
 				frame.WriteString("\n")
@@ -130,7 +131,7 @@ func (l *lagCommand) follow(ctx context.Context, c *cli, s *site, a *admin.Clust
 			return werr //nolint:wrapcheck // standard output
 		}
 		if err != nil {
-			_, _ = fmt.Fprintln(c.err, "error:", explain(err)) // nobody to tell
+			_, _ = fmt.Fprintln(c.err, "error:", command.Explain(err)) // nobody to tell
 		}
 		select {
 		case <-ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karafgo/karafgo/internal/admin"
+	"github.com/karafgo/karafgo/internal/command"
 )
 
 // replayed is what `dlq replay` prints.
@@ -59,7 +60,7 @@ func (r replayed) String() string {
 type replayCommand struct {
 	filter
 
-	out    format
+	out    command.Format
 	replay admin.Replay
 	yes    bool
 }
@@ -93,13 +94,13 @@ func (c *cli) dlqReplay() *cobra.Command {
 	flags.BoolVar(&r.replay.DryRun, "dry-run", false, "count what would be written, and write nothing")
 	flags.BoolVar(&r.replay.Again, "again", false, "begin with the first letter, also where an earlier replay of the same has come further")
 	flags.BoolVar(&r.yes, "yes", false, "do not ask")
-	r.out.flag(cmd)
+	r.out.Flag(cmd)
 	return cmd
 }
 
 func (r *replayCommand) run(c *cli, topic string, d *admin.DeadLetters) error {
 	replay := func(how admin.Replay) (done replayed, err error) {
-		err = interruptible(func(ctx context.Context) error {
+		err = command.Interruptible(func(ctx context.Context) error {
 			out, err := d.Replay(ctx, topic, how)
 			done = result(topic, how.DryRun, out)
 			return err //nolint:wrapcheck // it says what
@@ -122,7 +123,7 @@ func (r *replayCommand) run(c *cli, topic string, d *admin.DeadLetters) error {
 		return r.report(c, meant)
 	}
 	if !r.yes {
-		if err := c.operator.confirm(told, fmt.Sprintf("Replay %s?", meant)); err != nil {
+		if err := c.operator.Confirm(told, fmt.Sprintf("Replay %s?", meant)); err != nil {
 			return err
 		}
 	}
@@ -142,7 +143,7 @@ func (r *replayCommand) run(c *cli, topic string, d *admin.DeadLetters) error {
 }
 
 func (r *replayCommand) report(c *cli, what replayed) error {
-	return r.out.write(c.out, what, func(w io.Writer) {
+	return r.out.Write(c.out, what, func(w io.Writer) {
 		if what.DryRun {
 			fmt.Fprintf(w, "would replay %s\n", what)
 		} else {

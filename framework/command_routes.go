@@ -5,16 +5,18 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/karafgo/karafgo/internal/command"
 )
 
 // The formats of drawings.
 const (
-	formatMermaid format = "mermaid"
-	formatDOT     format = "dot"
+	formatMermaid command.Format = "mermaid"
+	formatDOT     command.Format = "dot"
 )
 
 func (c *cli) routes() *cobra.Command {
-	var out format
+	var out command.Format
 	cmd := &cobra.Command{
 		Use: "routes", Short: "Print what is consumed, how, and where it goes", Args: cobra.NoArgs,
 		Long: "Print what is consumed, how, and where it goes: the routes, and below them the\n" +
@@ -36,11 +38,11 @@ func (c *cli) routes() *cobra.Command {
 			case formatDOT:
 				_, err = io.WriteString(c.out, flow.DOT())
 			default:
-				err = out.write(c.out, s.table, func(w io.Writer) { fmt.Fprintf(w, "%s\n%s", s.table, flow) })
+				err = out.Write(c.out, s.table, func(w io.Writer) { fmt.Fprintf(w, "%s\n%s", s.table, flow) })
 			}
 			return err
 		},
 	}
-	out.flag(cmd, formatMermaid, formatDOT)
+	out.Flag(cmd, formatMermaid, formatDOT)
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/karafgo/karafgo/internal/admin"
+	"github.com/karafgo/karafgo/internal/command"
 )
 
 func (c *cli) topics() *cobra.Command {
@@ -24,7 +25,7 @@ func (c *cli) topics() *cobra.Command {
 // inCluster runs fn with a client for the topics and groups of the program, until a signal.
 func (c *cli) inCluster(fn func(ctx context.Context, s *site, a *admin.Cluster) error) error {
 	return c.withAdmin(func(s *site, a *admin.Cluster) error {
-		return interruptible(func(ctx context.Context) error { return fn(ctx, s, a) })
+		return command.Interruptible(func(ctx context.Context) error { return fn(ctx, s, a) })
 	})
 }
 
@@ -43,7 +44,7 @@ func (c *cli) withAdmin(fn func(s *site, a *admin.Cluster) error) error {
 }
 
 func (c *cli) topicsList() *cobra.Command {
-	var out format
+	var out command.Format
 	cmd := &cobra.Command{
 		Use: "list", Short: "Print the topics of the program, and what it does with them", Args: cobra.NoArgs,
 		Long: "Print the topics that the program names, and those in the cluster that its\n" +
@@ -54,7 +55,7 @@ func (c *cli) topicsList() *cobra.Command {
 				if err != nil {
 					return err //nolint:wrapcheck // it says what
 				}
-				return out.write(c.out, topics, func(w io.Writer) {
+				return out.Write(c.out, topics, func(w io.Writer) {
 					fmt.Fprintln(w, "TOPIC\tPARTITIONS\tREPLICATION\tROLE")
 					for _, t := range topics {
 						partitions, replication := "missing", "-"
@@ -67,7 +68,7 @@ func (c *cli) topicsList() *cobra.Command {
 			})
 		},
 	}
-	out.flag(cmd)
+	out.Flag(cmd)
 	return cmd
 }
 
@@ -95,7 +96,7 @@ func role(t admin.Topic) string {
 }
 
 func (c *cli) topicsPlan() *cobra.Command {
-	var out format
+	var out command.Format
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Compare the cluster's topics with those that the program wants", Args: cobra.NoArgs,
 		Long: "Compare the cluster's topics with those that the program wants: declared\n" +
@@ -114,7 +115,7 @@ func (c *cli) topicsPlan() *cobra.Command {
 				if err != nil {
 					return err //nolint:wrapcheck // it says what
 				}
-				if err := out.write(c.out, steps, func(w io.Writer) { writePlan(w, steps) }); err != nil {
+				if err := out.Write(c.out, steps, func(w io.Writer) { writePlan(w, steps) }); err != nil {
 					return err
 				}
 				if len(steps) > 0 {
@@ -124,7 +125,7 @@ func (c *cli) topicsPlan() *cobra.Command {
 			})
 		},
 	}
-	out.flag(cmd)
+	out.Flag(cmd)
 	return cmd
 }
 
@@ -161,7 +162,7 @@ type outcome struct {
 }
 
 func (c *cli) topicsApply() *cobra.Command {
-	var out format
+	var out command.Format
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "apply", Short: "Make the topics as the program wants them", Args: cobra.NoArgs,
@@ -173,18 +174,18 @@ func (c *cli) topicsApply() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return c.withAdmin(func(s *site, a *admin.Cluster) error {
 				var steps []admin.Step
-				if err := interruptible(func(ctx context.Context) (err error) {
+				if err := command.Interruptible(func(ctx context.Context) (err error) {
 					steps, err = a.Plan(ctx, s.table)
 					return err //nolint:wrapcheck // it says what
 				}); err != nil {
 					return err
 				}
 				told := c.beside(out)
-				if err := printTable(told, func(w io.Writer) { writePlan(w, steps) }); err != nil {
+				if err := command.PrintTable(told, func(w io.Writer) { writePlan(w, steps) }); err != nil {
 					return err
 				}
 				if n := applicable(steps); n > 0 && !yes {
-					if err := c.operator.confirm(told, fmt.Sprintf("Apply %s?", count(n, "change"))); err != nil {
+					if err := c.operator.Confirm(told, fmt.Sprintf("Apply %s?", count(n, "change"))); err != nil {
 						return err
 					}
 				}
@@ -193,39 +194,39 @@ func (c *cli) topicsApply() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	out.flag(cmd)
+	out.Flag(cmd)
 	return cmd
 }
 
 // beside is where a command talks to people: not to standard output, where a program expects the result.
-func (c *cli) beside(out format) io.Writer {
-	if out == formatTable {
+func (c *cli) beside(out command.Format) io.Writer {
+	if out == command.Table {
 		return c.out
 	}
 	return c.err
 }
 
-func (c *cli) apply(a *admin.Cluster, steps []admin.Step, out *format) error {
+func (c *cli) apply(a *admin.Cluster, steps []admin.Step, out *command.Format) error {
 	results := []outcome{}
 	for _, s := range steps {
 		if !s.Applies() {
 			results = append(results, outcome{Step: s, Result: "left"})
 		}
 	}
-	err := interruptible(func(ctx context.Context) error {
+	err := command.Interruptible(func(ctx context.Context) error {
 		return a.Apply(ctx, steps, func(s admin.Step, err error) {
 			o := outcome{Step: s, Result: "done"}
 			if err != nil {
 				o.Result, o.Error = "failed", err.Error()
 			}
 			results = append(results, o)
-			if *out == formatTable {
+			if *out == command.Table {
 				_, _ = fmt.Fprintf(c.out, "%s %s: %s\n", words(s.Action), s.Topic, o.Result)
 			}
 		})
 	})
-	if *out == formatTable {
+	if *out == command.Table {
 		return err
 	}
-	return errors.Join(out.write(c.out, results, nil), err)
+	return errors.Join(out.Write(c.out, results, nil), err)
 }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
 
+	"github.com/karafgo/karafgo/internal/command"
 	"github.com/karafgo/karafgo/internal/config"
 )
 
@@ -33,11 +32,11 @@ type cli struct {
 	choose   map[string]*[]string // lists of the section routes, by key
 	out      io.Writer
 	err      io.Writer
-	operator operator
+	operator command.Operator
 }
 
 func execute(args []string, stdout, stderr io.Writer, opts []fx.Option) int {
-	c := &cli{opts: opts, out: stdout, err: stderr, operator: newOperator()}
+	c := &cli{opts: opts, out: stdout, err: stderr, operator: command.NewOperator()}
 	return c.execute(args)
 }
 
@@ -48,18 +47,9 @@ func (c *cli) execute(args []string) int {
 	root.SetErr(c.err)
 	err := root.Execute()
 	if err != nil && !errors.Is(err, errDiffers) { // what differs is printed already
-		_, _ = fmt.Fprintln(c.err, "error:", explain(err)) // nobody to tell
+		_, _ = fmt.Fprintln(c.err, "error:", command.Explain(err)) // nobody to tell
 	}
 	return ExitCode(err)
-}
-
-// explain puts several mistakes one a line.
-func explain(err error) string {
-	text := err.Error()
-	if strings.Contains(text, "\n") {
-		return strings.ReplaceAll(text, "\n", "\n       ")
-	}
-	return text
 }
 
 func (c *cli) root() *cobra.Command {
@@ -96,7 +86,7 @@ func (c *cli) root() *cobra.Command {
 	flags.StringArrayVar(&c.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")
 	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	c.finish(root)
+	command.Finish(root, examples())
 	return root
 }
 
@@ -136,7 +126,7 @@ func (c *cli) server() *cobra.Command {
 				return err
 			}
 			defaultSlog(cfg.Log)
-			return withSignals(func(ctx, forced context.Context) error {
+			return command.WithSignals(func(ctx, forced context.Context) error {
 				var stop func()
 				defer func() {
 					if stop != nil {
@@ -147,30 +137,6 @@ func (c *cli) server() *cobra.Command {
 			})
 		},
 	}
-}
-
-// withSignals runs fn with a context that ends at the first signal, and one that ends at the second.
-func withSignals(fn func(ctx, forced context.Context) error) error {
-	signals := make(chan os.Signal, 2) //nolint:mnd // the two that count
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	ctx, stop := context.WithCancel(context.Background())
-	forced, force := context.WithCancel(context.Background())
-	defer force()
-	defer stop()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		for _, end := range []context.CancelFunc{stop, force} {
-			select {
-			case <-signals:
-				end()
-			case <-ended:
-				return
-			}
-		}
-	}()
-	return fn(ctx, forced)
 }
 
 func (c *cli) config() *cobra.Command {

@@ -1,4 +1,4 @@
-package framework
+package command
 
 import (
 	"bytes"
@@ -13,26 +13,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// format is how a command prints what it found: for people, or for programs.
-type format string
+// Format is how a command prints what it found: for people, or for programs.
+type Format string
 
+// The formats of every command that prints what it found.
 const (
-	formatTable format = "table"
-	formatJSON  format = "json"
-	formatYAML  format = "yaml"
+	Table Format = "table"
+	JSON  Format = "json"
+	YAML  Format = "yaml"
 )
 
-// flag adds -o to a command, and refuses other values before the command runs. The command writes by itself in the formats that are more.
-func (f *format) flag(cmd *cobra.Command, more ...format) {
-	formats := append([]format{formatTable, formatJSON, formatYAML}, more...)
+// Flag adds -o to a command, and refuses other values before the command runs. The command writes by itself in the formats that are more.
+func (f *Format) Flag(cmd *cobra.Command, more ...Format) {
+	formats := append([]Format{Table, JSON, YAML}, more...)
 	names := make([]string, len(formats))
 	for i, known := range formats {
 		names[i] = string(known)
 	}
 	last := len(names) - 1
 	usage := strings.Join(names[:last], ", ") + " or " + names[last]
-	*f = formatTable
-	cmd.Flags().StringVarP((*string)(f), "output", "o", string(formatTable), usage)
+	*f = Table
+	cmd.Flags().StringVarP((*string)(f), "output", "o", string(Table), usage)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(formats, *f) {
 			return fmt.Errorf("-o %s: want %s", *f, usage)
@@ -41,13 +42,13 @@ func (f *format) flag(cmd *cobra.Command, more ...format) {
 	}
 }
 
-// write writes data, or what people calls for: cells that end in a tab, in lines.
-func (f *format) write(w io.Writer, data any, people func(w io.Writer)) error {
-	if *f == formatTable {
-		return printTable(w, people)
+// Write writes data, or what people calls for: cells that end in a tab, in lines.
+func (f *Format) Write(w io.Writer, data any, people func(w io.Writer)) error {
+	if *f == Table {
+		return PrintTable(w, people)
 	}
 	text, err := json.MarshalIndent(data, "", "  ")
-	if err == nil && *f == formatYAML {
+	if err == nil && *f == YAML {
 		text, err = toYAML(text)
 	}
 	if err != nil {
@@ -57,7 +58,8 @@ func (f *format) write(w io.Writer, data any, people func(w io.Writer)) error {
 	return err //nolint:wrapcheck // standard output
 }
 
-func printTable(w io.Writer, people func(w io.Writer)) error {
+// PrintTable aligns cells that end in a tab.
+func PrintTable(w io.Writer, people func(w io.Writer)) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) //nolint:mnd // two spaces between columns
 	people(out)
 	return out.Flush() //nolint:wrapcheck // standard output
