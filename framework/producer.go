@@ -43,6 +43,7 @@ type send struct {
 	producer *responder.Producer
 	bound    *kafka.Shared                // what it will send with
 	to       atomic.Pointer[kafka.Shared] // the same, while the program runs
+	cl       atomic.Pointer[kgo.Client]   // its client, when it is made
 	emit     atomic.Pointer[func(callbacks.Event)]
 }
 
@@ -80,11 +81,18 @@ func (s *send) tell(o responder.Outcome) {
 }
 
 func (s *send) client() (*kgo.Client, error) {
+	if cl := s.cl.Load(); cl != nil {
+		return cl, nil
+	}
 	to := s.to.Load()
 	if to == nil {
 		return nil, responder.ErrNotRunning
 	}
-	return to.Client() //nolint:wrapcheck // it says what it is about
+	cl, err := to.Client()
+	if err == nil {
+		s.cl.Store(cl)
+	}
+	return cl, err //nolint:wrapcheck // it says what it is about
 }
 
 // Produce implements responder.Client.

@@ -128,13 +128,14 @@ func (b *Buffer) send(ctx context.Context) error {
 		}
 		under := b.pending.begin()
 		// Also when the Producer was closed meanwhile: Close waits for what was added before.
-		b.p.submitted(ctx, r, b.p.pending.begin(), func(_ *kgo.Record, err error) {
+		f := &flight{p: b.p, r: r, under: b.p.pending.begin(), then: func(_ *kgo.Record, err error) {
 			if failed := (*SendError)(nil); errors.As(err, &failed) {
 				b.fail(failed, under)
 				return
 			}
 			b.pending.end(under)
-		})
+		}}
+		f.submitted(ctx)
 	}
 	return nil
 }

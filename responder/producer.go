@@ -35,9 +35,9 @@ type Producer struct {
 	opts    producerOptions
 	closed  atomic.Bool
 	pending pending
+	runs    sync.Map // of *run, by topic
 
 	mu      sync.Mutex
-	runs    map[string]*run
 	buffers map[*Buffer]struct{}
 
 	turn chan struct{} // of transactions
@@ -103,7 +103,7 @@ func FailWhenFull() ProducerOption { return func(o *producerOptions) { o.fail = 
 
 // NewProducer makes a Producer of a client, which stays its caller's to close. Programs of package framework have theirs injected.
 func NewProducer(c Client, opts ...ProducerOption) *Producer {
-	p := &Producer{client: c, runs: map[string]*run{}, buffers: map[*Buffer]struct{}{}, turn: make(chan struct{}, 1)}
+	p := &Producer{client: c, buffers: map[*Buffer]struct{}{}, turn: make(chan struct{}, 1)}
 	for _, o := range opts {
 		o(&p.opts)
 	}
@@ -116,7 +116,7 @@ func NewProducer(c Client, opts ...ProducerOption) *Producer {
 func (p *Producer) Send(ctx context.Context, recs ...Record) error {
 	sent := make([]*Future, len(recs))
 	for i, r := range recs {
-		sent[i] = p.SendAsync(ctx, r)
+		sent[i] = p.submit(ctx, r)
 	}
 	errs := make([]error, len(recs))
 	for i, f := range sent {
@@ -131,112 +131,88 @@ func (p *Producer) Send(ctx context.Context, recs ...Record) error {
 
 // SendAsync sends a record and returns at once, unless the client's buffer is full: then it waits for room until ctx ends, which fails the
 // record. Nothing else that becomes of ctx concerns the record.
-func (p *Producer) SendAsync(ctx context.Context, r Record) *Future {
-	f := &Future{done: make(chan struct{})}
-	p.submit(ctx, r, func(rec *kgo.Record, err error) {
-		f.rec, f.err = rec, err
-		close(f.done)
-	})
-	return f
+func (p *Producer) SendAsync(ctx context.Context, r Record) *Future { return p.submit(ctx, r) }
+
+// flight is one record under way: what the client is given for it, and what becomes of it, in one piece of memory.
+type flight struct {
+	Future
+
+	p       *Producer
+	r       Record
+	out     kgo.Record
+	room    room
+	ctx     context.Context //nolint:containedctx // in which it is sent: room, or that of a transaction
+	under   *generation     // nil in a transaction
+	counted *run
+	then    func(*kgo.Record, error) // nil when only Future is asked
 }
 
-// Future is a record under way.
-type Future struct {
-	done chan struct{}
-	rec  *kgo.Record
-	err  error
-}
-
-// Done is closed when the record is acknowledged or has failed.
-func (f *Future) Done() <-chan struct{} { return f.done }
-
-// Wait returns when the record is acknowledged or has failed, with the record as the broker has it, partition and offset included, or a
-// [SendError]. When ctx ends before, it returns its error, and the record stays under way.
-func (f *Future) Wait(ctx context.Context) (*kgo.Record, error) {
-	switch {
-	case !f.wait(ctx):
-		return nil, context.Cause(ctx)
-	case f.err != nil:
-		return nil, f.err
-	default:
-		return f.rec, nil
-	}
-}
-
-// wait reports whether it is known what became of the record.
-func (f *Future) wait(ctx context.Context) bool {
-	select {
-	case <-f.done:
-		return true
-	case <-ctx.Done():
-	}
-	select {
-	case <-f.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// submit sends a record of the program, unless the Producer is closed. Promise is called once, with a *SendError for what failed, perhaps
-// by the client, which waits for it.
-func (p *Producer) submit(ctx context.Context, r Record, promise func(*kgo.Record, error)) {
-	under := p.pending.begin()
+// submit sends a record of the program, unless the Producer is closed.
+func (p *Producer) submit(ctx context.Context, r Record) *Future {
+	f := &flight{p: p, r: r, under: p.pending.begin()}
 	if p.closed.Load() { // asked after it is counted: who closes asks in the other order
-		p.tellFailed(r.Topic(), ErrProducerClosed)
-		promise(nil, r.failed(ErrProducerClosed))
-		p.pending.end(under)
-		return
+		f.failed(ErrProducerClosed)
+		return &f.Future
 	}
-	p.submitted(ctx, r, under, promise)
+	f.submitted(ctx)
+	return &f.Future
 }
 
 // submitted sends what is counted already.
 //
 // A client that finds a record's context ended fails all records of its partition, whoever sent them: outputs of responders and dead
-// letters, too. So ctx is detached when the record has found room. (In the moment between those two it may still end.)
-func (p *Producer) submitted(ctx context.Context, r Record, under *generation, promise func(*kgo.Record, error)) {
-	room, detach := ctx, func() bool { return true }
-	if ctx.Done() != nil {
-		detached, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-		room, detach = detached, context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	}
-	p.send(room, p.client, r, func(rec *kgo.Record, err error) {
-		promise(rec, err)
-		p.pending.end(under)
-	})
-	detach()
+// letters, too. So ctx is left behind when the record has found room.
+func (f *flight) submitted(ctx context.Context) {
+	f.room.Context = ctx //nolint:fatcontext // it is no literal of a loop
+	f.send(&f.room, f.p.client)
+	f.room.leave()
 }
 
-// send calls promise once, with a *SendError for what failed.
-func (p *Producer) send(ctx context.Context, c Client, r Record, promise func(*kgo.Record, error)) {
-	failed := func(err error) {
-		p.tellFailed(r.Topic(), err)
-		promise(nil, r.failed(err))
-	}
+// send ends with one call of end.
+func (f *flight) send(ctx context.Context, c Client) {
+	f.ctx = ctx
 	switch {
-	case r.err != nil:
-		failed(r.err)
+	case f.r.err != nil:
+		f.failed(f.r.err)
 		return
 	case ctx.Err() != nil:
-		failed(context.Cause(ctx))
+		f.failed(context.Cause(ctx))
 		return
 	}
-	rec := r.copy()
-	consumer.PrepareOutput(ctx, rec)
-	produce := c.Produce
-	if p.opts.fail {
-		produce = c.TryProduce
+	f.r.copyTo(&f.out)
+	consumer.PrepareOutput(ctx, &f.out)
+	f.counted = f.p.begin(f.out.Topic)
+	if f.p.opts.fail {
+		c.TryProduce(ctx, &f.out, f.answered)
+	} else {
+		c.Produce(ctx, &f.out, f.answered)
 	}
-	counted := p.begin(rec.Topic)
-	produce(ctx, rec, func(rec *kgo.Record, err error) {
-		p.end(counted, err == nil)
-		if err != nil {
-			failed(reason(ctx, err))
-			return
-		}
-		promise(rec, nil)
-	})
+}
+
+// answered is called by the client, which waits for it.
+func (f *flight) answered(rec *kgo.Record, err error) {
+	f.p.end(f.counted, err == nil)
+	if err != nil {
+		f.failed(reason(f.ctx, err))
+		return
+	}
+	f.end(rec, nil)
+}
+
+func (f *flight) failed(err error) {
+	f.p.tellFailed(f.r.Topic(), err)
+	f.end(nil, f.r.failed(err))
+}
+
+func (f *flight) end(rec *kgo.Record, err error) {
+	if f.then != nil {
+		f.then(rec, err)
+	} else {
+		f.resolve(rec, err)
+	}
+	if f.under != nil {
+		f.p.pending.end(f.under)
+	}
 }
 
 func reason(ctx context.Context, err error) error {
@@ -312,10 +288,9 @@ func (p *Producer) Close(ctx context.Context) error {
 // run is records of a topic under way, told together.
 type run struct {
 	topic   string
-	mu      sync.Mutex
-	pending int
-	acked   int
-	since   time.Time
+	pending atomic.Int64
+	acked   atomic.Int64
+	since   atomic.Pointer[time.Time] // the first of them was sent, or the last run was told
 }
 
 // tellAgain is how long a run may last.
@@ -326,19 +301,15 @@ func (p *Producer) begin(topic string) *run {
 	if p.opts.observe == nil {
 		return nil
 	}
-	p.mu.Lock()
-	r := p.runs[topic]
-	if r == nil {
-		r = &run{topic: topic}
-		p.runs[topic] = r
+	known, ok := p.runs.Load(topic)
+	if !ok {
+		known, _ = p.runs.LoadOrStore(topic, &run{topic: topic})
 	}
-	p.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pending == 0 {
-		r.since = time.Now()
+	r := known.(*run) //nolint:forcetypeassert // nothing else is in it
+	if r.pending.Add(1) == 1 {
+		now := time.Now()
+		r.since.Store(&now)
 	}
-	r.pending++
 	return r
 }
 
@@ -346,20 +317,18 @@ func (p *Producer) end(r *run, ok bool) {
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	r.pending--
 	if ok {
-		r.acked++
+		r.acked.Add(1)
 	}
-	var told Outcome
-	if r.acked > 0 && (r.pending == 0 || time.Since(r.since) >= tellAgain) {
-		now := time.Now()
-		told = Outcome{Topic: r.topic, Count: r.acked, Elapsed: now.Sub(r.since)}
-		r.acked, r.since = 0, now
+	left := r.pending.Add(-1)
+	since := r.since.Load()
+	if since == nil || left > 0 && time.Since(*since) < tellAgain {
+		return
 	}
-	r.mu.Unlock()
-	if told.Count > 0 {
-		p.opts.observe(told)
+	now := time.Now()
+	if n := r.acked.Swap(0); n > 0 {
+		r.since.Store(&now)
+		p.opts.observe(Outcome{Topic: r.topic, Count: int(n), Elapsed: now.Sub(*since)})
 	}
 }
 

@@ -71,14 +71,12 @@ func (r Record) Topic() string {
 	return r.rec.Topic
 }
 
-// copy is what a client gets, which writes in it.
-func (r Record) copy() *kgo.Record {
-	if r.rec == nil {
-		return &kgo.Record{}
+// copyTo writes what a client gets, which writes in it too.
+func (r Record) copyTo(out *kgo.Record) {
+	if r.rec != nil {
+		*out = *r.rec
+		out.Headers = slices.Clip(out.Headers)
 	}
-	rec := *r.rec
-	rec.Headers = slices.Clip(rec.Headers)
-	return &rec
 }
 
 func (r Record) failed(err error) *SendError {

@@ -53,7 +53,7 @@ func (t *Tx) Send(recs ...Record) error {
 		if err := t.err(); err != nil {
 			return err
 		}
-		t.p.send(t.ctx, t.client, r, func(_ *kgo.Record, err error) {
+		f := &flight{p: t.p, r: r, then: func(_ *kgo.Record, err error) {
 			if err == nil {
 				return
 			}
@@ -62,7 +62,8 @@ func (t *Tx) Send(recs ...Record) error {
 			if t.failed == nil {
 				t.failed = err
 			}
-		})
+		}}
+		f.send(t.ctx, t.client)
 	}
 	return t.err()
 }

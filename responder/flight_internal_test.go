@@ -1,0 +1,98 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func TestRoomEndsWithItsCallerUntilThereIsRoom(t *testing.T) {
+	g := NewWithT(t)
+	gone := errors.New("gone")
+	ctx, end := context.WithCancelCause(t.Context())
+
+	waits, found, never := room{Context: ctx}, room{Context: ctx}, room{Context: ctx}
+	asked := found.Done() // as one who looks for the topic does, and keeps it
+	g.Expect(found.Err()).To(Succeed())
+	found.leave()
+	never.leave()
+	end(gone)
+
+	g.Eventually(waits.Done()).Should(BeClosed())
+	g.Expect(waits.Err()).To(MatchError(context.Canceled))
+	g.Expect(context.Cause(&waits)).To(MatchError(gone))
+	waits.leave()
+	g.Expect(waits.Err()).To(MatchError(context.Canceled), "what has ended stays ended")
+
+	g.Expect(asked).NotTo(BeClosed())
+	g.Expect(found.Done()).To(BeIdenticalTo(asked))
+	g.Expect(found.Err()).To(Succeed())
+	g.Expect(never.Done()).To(BeNil())
+	g.Expect(never.Err()).To(Succeed())
+}
+
+// Whoever waits has waited for all that had begun before, and nobody waits for ever.
+func TestPendingWaitsForAllThatBeganBefore(t *testing.T) {
+	g := NewWithT(t)
+	const senders, records = 8, 2_000
+	var p pending
+	var ended [senders]atomic.Int64
+	ends := make(chan func(), senders)
+	var sending, ending sync.WaitGroup
+	ending.Go(func() {
+		for end := range ends {
+			end()
+		}
+	})
+	for s := range senders {
+		sending.Go(func() {
+			for n := range records {
+				gen := p.begin()
+				ends <- func() {
+					ended[s].Store(int64(n + 1))
+					p.end(gen)
+				}
+				if n%100 != 0 {
+					continue
+				}
+				if err := p.wait(t.Context()); err != nil || ended[s].Load() != int64(n+1) {
+					t.Errorf("waited for %d of %d: %v", ended[s].Load(), n+1, err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	g.Expect(p.wait(t.Context())).To(Succeed())
+	close(ends)
+	ending.Wait()
+	g.Expect(p.count()).To(BeZero())
+	g.Expect(p.waited).To(BeEmpty())
+}
+
+// atOnce answers before Produce returns.
+type atOnce struct{}
+
+func (atOnce) Produce(_ context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	promise(r, nil)
+}
+
+func (atOnce) TryProduce(_ context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	promise(r, nil)
+}
+
+func (atOnce) Flush(context.Context) error { return nil }
+
+// A record that is sent is one piece, and what the client calls back another.
+func TestAllocationsOfARecordThatIsSent(t *testing.T) {
+	g := NewWithT(t)
+	p := NewProducer(atOnce{}, Observe(func(Outcome) {}))
+	r := NewRecord("t", nil, []byte("1"))
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	g.Expect(testing.AllocsPerRun(100, func() { p.SendAsync(ctx, r) })).To(BeNumerically("<=", 4)) // and two for the run, which has one record here
+}
