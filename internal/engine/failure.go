@@ -59,7 +59,7 @@ func (w *worker) resolve() bool {
 			return w.giveUpOn(f)
 		}
 	}
-	if !a.is(stateFetching) {
+	if !a.is(stateFetching) && v.Kind != consumer.KindSkip {
 		return false // failed while draining: it stays unmarked, the next owner gets it
 	}
 	if a.tr != nil && !whole && a.tr.marked(rec.Offset) {

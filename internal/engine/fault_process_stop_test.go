@@ -90,6 +90,46 @@ func TestF83_StopWhileWaiting(t *testing.T) {
 	})
 }
 
+// F83: what a handler skips while its partition drains is skipped, and not delivered again.
+func TestF83_SkipWhileDraining(t *testing.T) {
+	t.Parallel()
+	for name, drawn := range map[string]func(fn func(*consumer.Message) error) router.Drawer{
+		"each": func(fn func(*consumer.Message) error) router.Drawer {
+			return each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error { return fn(m) }))
+		},
+		"batch": func(fn func(*consumer.Message) error) router.Drawer {
+			return inBatches(1, time.Hour, func(_ context.Context, b *consumer.Batch) error { return fn(b.First()) })
+		},
+		"by key": func(fn func(*consumer.Message) error) router.Drawer {
+			return each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error { return fn(m) }), byKey(2))
+		},
+		"batch by key": func(fn func(*consumer.Message) error) router.Drawer {
+			return inBatches(1, time.Hour, func(_ context.Context, b *consumer.Batch) error { return fn(b.First()) }, byKey(2))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.topic("a", 1)
+			c.produce("a", 0, 1)
+			busy := newGate()
+			p := c.run(t, drawn(func(m *consumer.Message) error {
+				busy.hold(m)
+				return consumer.Skip(errPoison)
+			}))
+			<-busy.entered
+			stopped := make(chan error, 1)
+			go func() { stopped <- p.Stop(t.Context()) }()
+			g := NewWithT(t)
+			g.Eventually(func() string { return p.Status()[0].State }, patience).Should(Equal("closing"))
+			busy.release()
+			g.Expect(<-stopped).To(Succeed())
+			g.Expect(of[callbacks.Skipped](p.events)).To(HaveLen(1))
+			g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(1))
+		})
+	}
+}
+
 // F83: a broker that answers with errors for ever does not hold up a stop.
 func TestF83_StopWhileTheBrokerRefuses(t *testing.T) {
 	t.Parallel()

@@ -171,10 +171,10 @@ func (l *lane) resolveWhole(f *failure) {
 	}
 	tries := l.claims[0].tries + 1
 	l.tellFailed(f, first, f.last, tries)
-	if !a.is(stateFetching) {
+	v, steps, over := a.route.judge(f.err, tries)
+	if !a.is(stateFetching) && v.Kind != consumer.KindSkip {
 		return // failed while draining: the next owner gets it
 	}
-	v, steps, over := a.route.judge(f.err, tries)
 	if v.Kind == consumer.KindRetry || v.Kind == consumer.KindRetryAfter {
 		if until := a.route.breaker.failed(); !until.IsZero() { // it is not the records' fault: the attempt does not count
 			l.parkAll(f, tries-1, time.Until(until))

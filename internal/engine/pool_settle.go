@@ -198,7 +198,7 @@ func (l *lane) resolve(c *claim) {
 		c.tries++
 		l.tellFailed(f, rec.Offset, rec.Offset, c.tries)
 	}
-	if !a.is(stateFetching) {
+	if !a.is(stateFetching) && (f.forward != nil || consumer.VerdictOf(f.err).Kind != consumer.KindSkip) {
 		return // failed while draining: the next owner gets it
 	}
 	if f.forward != nil {
