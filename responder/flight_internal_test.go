@@ -2,7 +2,6 @@ package responder
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,31 +9,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-func TestRoomEndsWithItsCallerUntilThereIsRoom(t *testing.T) {
-	g := NewWithT(t)
-	gone := errors.New("gone")
-	ctx, end := context.WithCancelCause(t.Context())
-
-	waits, found, never := room{Context: ctx}, room{Context: ctx}, room{Context: ctx}
-	asked := found.Done() // as one who looks for the topic does, and keeps it
-	g.Expect(found.Err()).To(Succeed())
-	found.leave()
-	never.leave()
-	end(gone)
-
-	g.Eventually(waits.Done()).Should(BeClosed())
-	g.Expect(waits.Err()).To(MatchError(context.Canceled))
-	g.Expect(context.Cause(&waits)).To(MatchError(gone))
-	waits.leave()
-	g.Expect(waits.Err()).To(MatchError(context.Canceled), "what has ended stays ended")
-
-	g.Expect(asked).NotTo(BeClosed())
-	g.Expect(found.Done()).To(BeIdenticalTo(asked))
-	g.Expect(found.Err()).To(Succeed())
-	g.Expect(never.Done()).To(BeNil())
-	g.Expect(never.Err()).To(Succeed())
-}
 
 // Whoever waits has waited for all that had begun before, and nobody waits for ever.
 func TestPendingWaitsForAllThatBeganBefore(t *testing.T) {

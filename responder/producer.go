@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/room"
 )
 
 // Producer writes records from anywhere in a program: where nothing is consumed, from an HTTP handler, on a schedule. In handlers outputs
@@ -140,7 +141,7 @@ type flight struct {
 	p       *Producer
 	r       Record
 	out     kgo.Record
-	room    room
+	room    room.Context
 	ctx     context.Context //nolint:containedctx // in which it is sent: room, or that of a transaction
 	under   *generation     // nil in a transaction
 	counted *run
@@ -160,12 +161,11 @@ func (p *Producer) submit(ctx context.Context, r Record) *Future {
 
 // submitted sends what is counted already.
 //
-// A client that finds a record's context ended fails all records of its partition, whoever sent them: outputs of responders and dead
-// letters, too. So ctx is left behind when the record has found room.
+// What else is sent to the same partition, such as outputs of responders and dead letters, would fail with it if ctx were the record's own.
 func (f *flight) submitted(ctx context.Context) {
 	f.room.Context = ctx //nolint:fatcontext // it is no literal of a loop
 	f.send(&f.room, f.p.client)
-	f.room.leave()
+	f.room.Leave()
 }
 
 // send ends with one call of end.

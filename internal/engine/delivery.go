@@ -9,6 +9,7 @@ import (
 
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/internal/room"
 	"github.com/karafgo/karafgo/offsets"
 	"github.com/karafgo/karafgo/responder"
 )
@@ -44,15 +45,17 @@ func (d *delivery) CommitThrough(ctx context.Context, rec *kgo.Record) error {
 }
 
 // produce sends an output of the record at an offset. When it is refused together with others, for one of them, it is sent again alone, so
-// that it fails only for what it is itself. promise is called once.
+// that it fails only for what it is itself. promise is called once. ctx bounds how long there is no room for it.
 func (a *assignment) produce(ctx context.Context, offset int64, out *kgo.Record, promise func(*kgo.Record, error)) {
-	a.r.e.producer.Produce(ctx, a.source(offset), out, func(r *kgo.Record, err error) {
+	wait := &room.Context{Context: ctx}
+	a.r.e.producer.Produce(wait, a.source(offset), out, func(r *kgo.Record, err error) {
 		if err != nil && kafka.OneOfBatch(err) {
-			a.r.e.producer.ProduceAlone(ctx, a.source(offset), out, promise)
+			a.r.e.producer.ProduceAlone(wait, a.source(offset), out, promise)
 			return
 		}
 		promise(r, err)
 	})
+	wait.Leave()
 }
 
 func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) error {
@@ -67,16 +70,8 @@ func (d *delivery) Send(ctx context.Context, rec, out *kgo.Record, sync bool) er
 		d.out.send(d, rec, out)
 		return nil
 	}
-	// The client fails all records of a partition when the context of one of them ends, whoever sent them. So ctx bounds how long there is
-	// no room for this one, and then how long the handler waits.
-	room, cancel := context.WithCancelCause(a.r.e.base)
-	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	acked := make(chan error, 1)
-	a.produce(room, rec.Offset, out, func(_ *kgo.Record, err error) {
-		acked <- err
-		cancel(nil) // frees it
-	})
-	detach()
+	a.produce(ctx, rec.Offset, out, func(_ *kgo.Record, err error) { acked <- err })
 	select {
 	case err := <-acked:
 		if err != nil {

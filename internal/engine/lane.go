@@ -32,7 +32,7 @@ type lane struct {
 	msgs  []consumer.Message
 	m     int
 	batch consumer.Batch
-	out   outbox
+	out   *outbox
 	first *delivery
 	timed *attempts
 
@@ -139,7 +139,7 @@ func (l *lane) run() {
 	k, a := l.k, l.k.a
 	l.calling = -1
 	if l.first == nil || l.first.a != a {
-		l.first = &delivery{a: a, out: &l.out, attempt: 1}
+		l.first = &delivery{a: a, out: l.out, attempt: 1}
 		if l.timed != nil {
 			l.timed.stop()
 			l.timed = nil
@@ -197,7 +197,7 @@ func (l *lane) call(ctx context.Context, k *keys, c *claim) error {
 	l.m++
 	d := l.first
 	if c.tries > 0 {
-		d = &delivery{a: k.a, out: &l.out, attempt: c.tries + 1}
+		d = &delivery{a: k.a, out: l.out, attempt: c.tries + 1}
 	}
 	*m = consumer.NewMessage(c.rec, d)
 	if l.p.chain == nil {

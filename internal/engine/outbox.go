@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 
@@ -50,22 +51,25 @@ func (o *outbox) acked(source int64, topic string, err error) {
 	}
 }
 
-// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds. It
-// returns how many were
-// sent, and what was refused.
-func (o *outbox) settle() (sent int, failed []refusal) {
+// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds, or ctx has ended: then it
+// reports false, what is under way stays under way, and the outbox is not used again. It returns how many were sent, and what was refused.
+func (o *outbox) settle(ctx context.Context) (sent int, failed []refusal, ok bool) {
 	o.mu.Lock()
 	if o.pending > 0 {
 		idle := make(chan struct{})
 		o.idle = idle
 		o.mu.Unlock()
-		<-idle
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return 0, nil, false
+		}
 		o.mu.Lock()
 	}
 	defer o.mu.Unlock()
 	sent, failed = o.sent, o.failed
 	o.sent, o.failed = 0, nil
-	return sent, failed
+	return sent, failed, true
 }
 
 // lowest is the refusal of the record that comes first.

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/internal/kafka"
+	"github.com/karafgo/karafgo/internal/room"
 )
 
 // pipeline knows which records of a worker have outputs that the broker has not acknowledged. The worker goes on meanwhile; what it has
@@ -17,6 +21,7 @@ type pipeline struct {
 	a *assignment
 
 	refused atomic.Bool // an output was not acknowledged: nothing moves on before the worker has taken its record back
+	given   bool        // with the lock: up, because the assignment's context has ended
 
 	mu      sync.Mutex
 	waits   waits // the first is pending or refused
@@ -48,6 +53,13 @@ func (p *pipeline) begin(batch *kgo.Record) {
 
 func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	p.mu.Lock()
+	if p.given {
+		p.expect(d, rec)
+		p.waits.back().refused = &outputError{topic: out.Topic, err: context.Cause(p.a.ctx)}
+		p.refused.Store(true)
+		p.mu.Unlock()
+		return
+	}
 	if p.pending == 0 && p.acked == 0 {
 		p.since = time.Now()
 	}
@@ -57,14 +69,17 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	}
 	w := p.waits.back()
 	w.pending++
+	w.topic = out.Topic
 	keep := w.promise()
 	p.mu.Unlock()
 	a := p.a
+	wait := &room.Context{Context: a.ctx}
 	if p.alone(rec.Offset) {
-		a.r.e.producer.ProduceAlone(a.ctx, a.source(rec.Offset), out, keep)
-		return
+		a.r.e.producer.ProduceAlone(wait, a.source(rec.Offset), out, keep)
+	} else {
+		a.r.e.producer.Produce(wait, a.source(rec.Offset), out, keep)
 	}
-	a.r.e.producer.Produce(a.ctx, a.source(rec.Offset), out, keep)
+	wait.Leave()
 }
 
 // expect adds a wait for a record. It is called with the lock held.
@@ -83,6 +98,10 @@ func (a *assignment) source(offset int64) kafka.Source {
 // answered notes that an output was acknowledged, or refused.
 func (p *pipeline) answered(w *wait, topic string, err error) {
 	p.mu.Lock()
+	if p.given {
+		p.mu.Unlock()
+		return // nobody waits for it any more
+	}
 	w.pending--
 	p.pending--
 	switch {
@@ -186,7 +205,8 @@ func (p *pipeline) watch(on bool) {
 	p.mu.Unlock()
 }
 
-// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds.
+// settle waits until every output is acknowledged or refused, which the producer's delivery timeout bounds, or the assignment's context has
+// ended: what is under way then stays under way, and its records are not done.
 func (p *pipeline) settle() {
 	p.mu.Lock()
 	if p.pending == 0 {
@@ -198,7 +218,26 @@ func (p *pipeline) settle() {
 	}
 	idle := p.idle
 	p.mu.Unlock()
-	<-idle
+	select {
+	case <-idle:
+	case <-p.a.ctx.Done():
+		p.giveUp()
+	}
+}
+
+var errAnswerLate = errors.New("not acknowledged in time")
+
+func (p *pipeline) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pending == 0 {
+		return
+	}
+	p.given, p.pending = true, 0
+	if first := p.waits.front(); first.refused == nil {
+		first.refused = &outputError{topic: first.topic, err: fmt.Errorf("%w: %w", errAnswerLate, context.Cause(p.a.ctx))}
+	}
+	p.refused.Store(true)
 }
 
 // takeBack returns the first record whose output was refused, and forgets it and all after it: they are handed over again, alone where it

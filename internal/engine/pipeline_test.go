@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
+	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/responder"
 	"github.com/karafgo/karafgo/router"
@@ -235,4 +237,53 @@ func TestF74_AHandlerThatGivesUpOnASyncOutputFailsNoOther(t *testing.T) {
 	p.stop()
 	g.Expect(of(p.events, func(e callbacks.ProduceFailed) bool { return e.Topic == "b" })).To(BeEmpty())
 	g.Expect(c.committed("g", "b", 0)).To(BeEquivalentTo(1))
+}
+
+// Partitions of one process write to the same partition of a topic, by the same client. One is taken away while its outputs are not
+// acknowledged, and is not waited for: the outputs of the others are none of its business.
+func TestF74_APartitionThatIsCutFailsNoOther(t *testing.T) {
+	t.Parallel()
+	for _, o := range []struct {
+		name string
+		draw []func(*router.Route)
+	}{{"serial", nil}, {"by key", []func(*router.Route){byKey(2)}}} {
+		for head := range int32(2) { // the client looks at the first of a batch only, and one of both is of the partition that goes
+			t.Run(fmt.Sprintf("%s, behind %d", o.name, head), func(t *testing.T) {
+				t.Parallel()
+				cutOne(t, head, o.draw...)
+			})
+		}
+	}
+}
+
+func cutOne(t *testing.T, head int32, draw ...func(*router.Route)) {
+	t.Helper()
+	c := newCluster(t)
+	c.topic("a", 2)
+	c.topic("answers", 1)
+	slow := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "answers", Err: kerr.NotEnoughReplicas, Count: -1})
+	drained := withConfig(func(cfg *config.Config) { cfg.Group.Drain = 50 * time.Millisecond })
+	at := func(m *consumer.Message) string { return fmt.Sprintf("%d@%d", m.Partition, m.Offset) }
+	j := newJournal()
+	first := c.run(t, responds(j, at, draw...), drained)
+	c.produce("a", head, 1)
+	g := NewWithT(t)
+	g.Eventually(slow.Hits, patience).Should(BeNumerically(">", 0))
+	c.produce("a", 1-head, 1)
+	j.awaitRecords(t, 2)
+	second := c.run(t, responds(newJournal(), at, draw...), drained)
+	await[callbacks.Revoked](t, first.events, 1)
+	await[callbacks.Assigned](t, second.events, 1)
+	g.Expect(first.assignedTo("a")).To(HaveLen(1))
+	kept := first.assignedTo("a")[0]
+	tries := slow.Hits()
+	g.Eventually(slow.Hits, patience).Should(BeNumerically(">", tries+1), "the client has looked at it again")
+	slow.Remove()
+	await(t, first.events, 1, func(e callbacks.Produced) bool { return e.Partition == kept })
+	g.Expect(of[callbacks.ProduceFailed](first.events)).To(BeEmpty())
+	g.Eventually(func() int64 { return c.committed("g", "a", kept) }, patience).Should(BeEquivalentTo(1))
+	g.Eventually(func() int64 { return c.committed("g", "a", 1-kept) }, patience).Should(BeEquivalentTo(1), "by its next owner")
+	first.stop()
+	second.stop()
+	g.Expect(c.answered()).To(HaveKeyWithValue(fmt.Sprintf("%d@0", kept), 1))
 }

@@ -153,7 +153,7 @@ func (p *pool) staff() {
 	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work[0].per < int64(worthALane) {
 		return // the next tick looks whether they get on
 	}
-	l := &lane{p: p, at: len(p.lanes)}
+	l := &lane{p: p, at: len(p.lanes), out: &outbox{}}
 	p.lanes = append(p.lanes, l)
 	go l.loop()
 }

@@ -104,7 +104,7 @@ func (l *lane) runBatch(ctx context.Context) {
 	}
 	d := l.first
 	if first.tries > 0 {
-		d = &delivery{a: a, out: &l.out, attempt: first.tries + 1}
+		d = &delivery{a: a, out: l.out, attempt: first.tries + 1}
 	}
 	if l.p.route.tracked || cap(l.msgs) < len(l.claims) { // where handlers mark, messages may be kept
 		l.msgs = make([]consumer.Message, 0, len(l.claims))

@@ -40,7 +40,11 @@ func (l *lane) settle() {
 // settleOutputs waits until the run's outputs are acknowledged. A refused one fails its record.
 func (l *lane) settleOutputs() {
 	started := time.Now()
-	sent, refused := l.out.settle()
+	sent, refused, ok := l.out.settle(l.k.a.ctx)
+	if !ok {
+		l.outputsLate()
+		return
+	}
 	if l.p.batch && len(refused) > 0 { // it is refused as a whole
 		no := lowest(refused)
 		l.refuse(&outputError{topic: no.topic, err: no.err})
@@ -58,6 +62,21 @@ func (l *lane) settleOutputs() {
 	}
 	if ok := sent - len(refused); ok > 0 {
 		l.emit(callbacks.Produced{Where: l.k.a.where(), Count: ok, Elapsed: time.Since(started)})
+	}
+}
+
+// outputsLate makes the run fail: the assignment's context has ended, and nobody knows of which of its records the outputs are there.
+func (l *lane) outputsLate() {
+	l.out, l.first = &outbox{}, nil // answers may still come to the old one
+	late := fmt.Errorf("outputs: %w: %w", errAnswerLate, context.Cause(l.k.a.ctx))
+	if l.p.batch {
+		l.refuse(late)
+		return
+	}
+	for i := range l.claims {
+		if c := &l.claims[i]; c.begun && c.err == nil {
+			c.err = late
+		}
 	}
 }
 

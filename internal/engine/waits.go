@@ -12,6 +12,7 @@ type wait struct {
 	source  int64       // the record that the outputs are of
 	attempt int32
 	pending int32
+	topic   string // of the last of them
 	refused *outputError
 	p       *pipeline
 
