@@ -16,7 +16,11 @@ import (
 var (
 	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$") //nolint:gocritic // lines, in multi-line mode
 	code  = regexp.MustCompile("`[^`\n]*`")
-	link  = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	// heading and punctuation are what anchors are made of.
+	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	punctuation = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+
+	link = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 )
 
 // around makes a program of a block that is only a part of one. What it may use is here.
@@ -61,13 +65,20 @@ func part(g *router.Group, h consumer.Handler, batches consumer.BatchHandler) {
 `
 
 func pages(g *WithT) map[string]string {
-	files, err := filepath.Glob("*.md")
-	g.Expect(err).NotTo(HaveOccurred())
+	return read(g, "*.md", "../coming-from-*.md", "../../README.md")
+}
+
+func read(g *WithT, patterns ...string) map[string]string {
 	texts := map[string]string{}
-	for _, file := range append(files, "../../README.md") {
-		text, err := os.ReadFile(file)
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
 		g.Expect(err).NotTo(HaveOccurred())
-		texts[file] = string(text)
+		g.Expect(files).NotTo(BeEmpty(), pattern)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			g.Expect(err).NotTo(HaveOccurred())
+			texts[file] = string(text)
+		}
 	}
 	return texts
 }
@@ -124,6 +135,9 @@ func TestConfigurationsLoad(t *testing.T) {
 	found := 0
 	for page, text := range pages(g) {
 		for _, yaml := range blocks(text, "yaml") {
+			if isManifest(yaml) {
+				continue // TestManifests loads what is in it
+			}
 			found++
 			file := filepath.Join(t.TempDir(), "karafgo.yaml")
 			g.Expect(os.WriteFile(file, []byte(yaml), 0o600)).To(Succeed())
@@ -134,15 +148,33 @@ func TestConfigurationsLoad(t *testing.T) {
 	g.Expect(found).To(BeNumerically(">=", 1), "configurations found")
 }
 
-// Every link into the repository leads somewhere.
+// anchors are what links to headings of a page may name, as GitHub makes them.
+func anchors(text string) []string {
+	var all []string
+	for _, m := range heading.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+		all = append(all, strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
+}
+
+// Every link into the repository leads somewhere, and to a heading that there is.
 func TestLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	found := 0
-	for page, text := range pages(g) {
+	for page, text := range read(g, "../../*.md", "../*.md", "*.md", "../reference/*.md", "../adr/*.md") {
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(block.ReplaceAllString(text, ""), ""), -1) {
 			found++
-			g.Expect(filepath.Join(filepath.Dir(page), m[1])).To(Or(BeARegularFile(), BeADirectory()), "link in %s", page)
+			target := filepath.Join(filepath.Dir(page), m[1])
+			if m[1] == "" {
+				target = page
+			}
+			g.Expect(target).To(Or(BeARegularFile(), BeADirectory()), "link in %s", page)
+			if m[2] != "" && filepath.Ext(target) == ".md" {
+				text, err := os.ReadFile(target)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(anchors(string(text))).To(ContainElement(m[2][1:]), "link in %s to %s", page, target)
+			}
 		}
 	}
 	g.Expect(found).To(BeNumerically(">=", 10), "links found")
