@@ -179,3 +179,16 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	g.Expect(found).To(BeNumerically(">=", 10), "links found")
 }
+
+// Every page is in the index.
+func TestIndexIsComplete(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	index, err := os.ReadFile("../README.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	for page := range read(g, "*.md", "../*.md", "../reference/*.md") {
+		if name := strings.TrimPrefix(filepath.Join("guide", page), "../"); page != "../README.md" {
+			g.Expect(string(index)).To(ContainSubstring("]("+name+")"), "docs/README.md does not lead to it")
+		}
+	}
+}
