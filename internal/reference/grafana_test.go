@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -26,12 +27,14 @@ var (
 	legend   = regexp.MustCompile(`\{\{([a-z_]+)\}\}`)
 )
 
+var collected = sync.OnceValues(reference.Collected)
+
 // target are labels that Prometheus gives to what it scrapes.
 var target = []string{"instance", "job"}
 
 // checkExpr holds an expression of PromQL against the collector: metrics by name and labels.
 func checkExpr(g *WithT, where, expr string) []string {
-	all, err := reference.Collected()
+	all, err := collected()
 	g.Expect(err).NotTo(HaveOccurred())
 	labels := append([]string{"le"}, target...)
 	var used []string
@@ -136,7 +139,7 @@ func TestDashboard(t *testing.T) {
 			}
 		}
 	}
-	all, err := reference.Collected()
+	all, err := collected()
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, m := range all {
 		g.Expect(used).To(HaveKey(m.Name), "a metric that no panel shows")
