@@ -26,65 +26,6 @@ func batchOf(keys ...string) *consumer.Batch {
 	return consumer.NewBatch(ms)
 }
 
-type brokenStore struct{}
-
-func (brokenStore) Seen(context.Context, []string) ([]bool, error) {
-	return nil, errors.New("store is away")
-}
-func (brokenStore) Remember(context.Context, []string) error { return nil }
-
-var _ = Describe("Dedupe", func() {
-	var handled []string
-	var fail func(b *consumer.Batch) error
-	run := func(store middleware.Seen, b *consumer.Batch) error {
-		h := consumer.Chain(consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Batch) error {
-			for _, m := range b.All() {
-				handled = append(handled, string(m.Key))
-			}
-			return fail(b)
-		}), middleware.Dedupe(store, func(m *consumer.Message) string { return string(m.Key) }))
-		return h.HandleBatch(context.Background(), b)
-	}
-	BeforeEach(func() { handled, fail = nil, func(*consumer.Batch) error { return nil } })
-
-	It("skips what was handled before, also within a batch", func() {
-		store := middleware.SeenInMemory(100)
-		Expect(run(store, batchOf("a", "b", "a", ""))).To(Succeed())
-		b := batchOf("b", "c", "a", "")
-		Expect(run(store, b)).To(Succeed())
-		Expect(handled).To(Equal([]string{"a", "b", "", "c", ""}))
-		Expect(b.Skipped()).To(HaveLen(2))
-	})
-
-	It("remembers nothing that failed, and of a batch what came before", func() {
-		store := middleware.SeenInMemory(100)
-		boom := errors.New("boom")
-		fail = func(*consumer.Batch) error { return boom }
-		Expect(run(store, batchOf("a"))).To(MatchError(boom))
-		fail = func(b *consumer.Batch) error { return consumer.FailedAt(b.At(1), boom) }
-		Expect(run(store, batchOf("a", "b", "c"))).To(MatchError(boom))
-		fail = func(*consumer.Batch) error { return nil }
-		handled = nil
-		Expect(run(store, batchOf("a", "b", "c"))).To(Succeed())
-		Expect(handled).To(Equal([]string{"b", "c"}))
-	})
-
-	It("forgets the oldest", func() {
-		store := middleware.SeenInMemory(2)
-		for _, key := range []string{"a", "b", "c"} {
-			Expect(run(store, batchOf(key))).To(Succeed())
-		}
-		handled = nil
-		Expect(run(store, batchOf("c", "b", "a"))).To(Succeed())
-		Expect(handled).To(Equal([]string{"a"}))
-	})
-
-	It("fails with its store", func() {
-		Expect(run(brokenStore{}, batchOf("a"))).To(MatchError(ContainSubstring("store is away")))
-		Expect(handled).To(BeEmpty())
-	})
-})
-
 var _ = Describe("RateLimit", func() {
 	It("takes a token for every record, and ends with the context", func() {
 		limiter := rate.NewLimiter(rate.Every(1), 3)

@@ -29,6 +29,11 @@ type sender interface {
 func (d *delivery) Attempt() int                 { return d.attempt }
 func (d *delivery) Assigned() consumer.Partition { return partition{a: d.a} }
 
+// Drawn tells middleware that depends on it how the route keeps its offsets, and whether it hands over in the order of a partition.
+func (d *delivery) Drawn() (mode offsets.Mode, ordered bool) {
+	return d.a.route.spec.Offsets, !d.a.route.spec.Ordering.SideBySide()
+}
+
 func (d *delivery) Mark(rec *kgo.Record, through bool) error { return d.a.mark(rec.Offset, through) }
 
 var errOutputsPending = errors.New("outputs of this record are not acknowledged yet: use MarkThrough on routes with outputs")

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"database/sql"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -42,15 +41,12 @@ func detect(db *sql.DB) Dialect {
 	}
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
-
 // statements of one table, in the words of its database.
 type statements struct {
-	migrate []string
-	claim   string
-	renew   string
-	move    string
-	hold    string // takes the write lock, if the token is still good
+	claim string
+	renew string
+	move  string
+	hold  string // takes the write lock, if the token is still good
 }
 
 // Of an earlier row that was deleted, a token may come again: the owner, which is random, does not.
@@ -79,23 +75,6 @@ WHERE consumer_group = $1 AND topic = $2 AND partition_id = $3 AND owner = $4 AN
 WHERE consumer_group = $1 AND topic = $2 AND partition_id = $3 AND owner = $4 AND token = $5`
 )
 
-// migrationLock keeps members that start together from creating the table at once, which PostgreSQL refuses to one of them.
-const migrationLock = `SELECT pg_advisory_xact_lock(8746152312)`
-
-func (d Dialect) statements(table string) statements {
-	words := func(text string) string {
-		text = strings.ReplaceAll(text, "%TABLE%", table)
-		if d == SQLite {
-			text = strings.ReplaceAll(text, "$", "?")
-		}
-		return text
-	}
-	s := statements{
-		migrate: []string{words(createTable)},
-		claim:   words(claimRow), renew: words(renewRow), move: words(moveRow), hold: words(holdRow),
-	}
-	if d == PostgreSQL {
-		s.migrate = append([]string{migrationLock}, s.migrate...)
-	}
-	return s
+func (t *table) statements() statements {
+	return statements{claim: t.words(claimRow), renew: t.words(renewRow), move: t.words(moveRow), hold: t.words(holdRow)}
 }
