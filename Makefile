@@ -93,8 +93,8 @@ test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time,
 		go test -count=1 -p 1 $(TESTFLAGS) ./testkit ./examples/...'
 
 .PHONY: test-postgres
-test-postgres: ## Run the tests of ExternalOffsets on a PostgreSQL of their own (Debian's package postgresql), and on SQLite
-	go run ./tools/postgres -- go test -count=1 -run 'External|Passes|PostgreSQL' $(TESTFLAGS) ./offsets/... ./internal/engine
+test-postgres: ## Run the tests of ExternalOffsets and Dedupe on a PostgreSQL of their own (Debian's package postgresql), and on SQLite
+	go run ./tools/postgres -- go test -count=1 -run 'External|Passes|PostgreSQL|Dedupe' $(TESTFLAGS) ./offsets/... ./internal/engine ./examples/bank
 
 .PHONY: ledger
 ledger: ## Check that nothing is lost under faults (ARGS="-broker kafka -duration 10m -seed 7")
