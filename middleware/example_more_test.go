@@ -25,16 +25,6 @@ var printing = consumer.BatchHandlerFunc(func(_ context.Context, b *consumer.Bat
 })
 
 // Copies are skipped, here by the key of the record.
-func ExampleDedupe() {
-	once := middleware.Dedupe(middleware.SeenInMemory(100_000), func(m *consumer.Message) string { return string(m.Key) })
-	h := once(printing)
-	_ = h.HandleBatch(context.Background(), testkit.NewDouble().Batch("orders", testkit.Text("tea").Key("1"), testkit.Text("tea again").Key("1")))
-	_ = h.HandleBatch(context.Background(), testkit.NewDouble().Batch("orders", testkit.Text("coffee").Key("2"), testkit.Text("tea").Key("1")))
-	// Output:
-	// handled tea
-	// handled coffee
-}
-
 // What handlers of several routes share: the quota of a service.
 func ExampleRateLimit() {
 	quota := middleware.RateLimit(rate.NewLimiter(rate.Every(time.Hour), 2)) // bursts of two

@@ -19,7 +19,7 @@ var options = []string{
 	"consumer.Chain", "consumer.NewBatch", "consumer.DecodeBatch", "consumer.DecodeHeader", "consumer.Decode", // what handlers are made with
 	"consumer.Drop", "consumer.HoldUntil", "consumer.Pass", "consumer.Delayed", "consumer.Expiring", "consumer.Throttled", // Decision, Route.Delay …
 	"consumer.PrepareOutput", "consumer.RecordKey",
-	"middleware.Levels", "middleware.Logger", "middleware.Propagator", "middleware.TracerProvider", "middleware.SeenInMemory",
+	"middleware.Levels", "middleware.Logger", "middleware.Propagator", "middleware.TracerProvider", "middleware.NewSet", "middleware.NewLast",
 	"responder.From", "responder.Header", "responder.HeaderOf", "responder.Partition", "responder.Timestamp", // Option, Record
 	"responder.FailWhenFull", "responder.Observe", "responder.OnClose", "responder.Transactions", "responder.NewProducer", // for who makes Producers
 	"responder.JSONTopic", "responder.NewTopic", "responder.NewKeyedTopic", "responder.NewRecord", // Topic, KeyedTopic, Record
