@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,12 +29,40 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.Execute(); err != nil {
-		_, _ = fmt.Fprintln(stderr, "error:", command.Explain(err)) // nobody to tell
-		return 1
+	err := root.Execute()
+	if err == nil {
+		return 0
 	}
-	return 0
+	end := (*exit)(nil)
+	if !errors.As(err, &end) {
+		end = &exit{code: exitFailed, why: err}
+	}
+	if end.why != nil {
+		_, _ = fmt.Fprintln(stderr, "error:", command.Explain(end.why)) // nobody to tell
+	}
+	return end.code
 }
+
+// The exit codes, as those of programs.
+const (
+	exitFailed = 1
+	exitForced = 2
+)
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	code int
+	why  error // nil when all is said
+}
+
+func (e *exit) Error() string {
+	if e.why == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.why.Error()
+}
+
+func (e *exit) Unwrap() error { return e.why }
 
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
@@ -46,8 +75,16 @@ func (c *cli) root() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	root.SetVersionTemplate("karafgo {{.Version}}\n")
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Make and run:"},
+		&cobra.Group{ID: groupApp, Title: "Of the app in this folder (--app NAME where cmd/ has several):"},
+	)
+	root.AddCommand(c.dev(), c.broker())
+	root.AddCommand(c.forwarded()...)
 	command.Finish(root, map[string][]string{
-		"": {"--version"},
+		"":       {"dev", "broker --data-dir .kafka --topics orders:6", "lag --watch"},
+		"dev":    {"dev", "dev --app orders --no-samples", "dev -- --set log.level=debug"},
+		"broker": {"broker", "broker --topics orders:6,payments:3 --data-dir .kafka", "broker --listen 127.0.0.1:19092 --brokers 3"},
 	})
 	return root
 }
