@@ -50,12 +50,12 @@ func karafgo(t *testing.T, dir string, args ...string) *gexec.Session {
 	s, err := gexec.Start(cmd, nil, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
-		for range 2 { // the second by force, with what it has started
+		g.Eventually(func() int { // by force if need be, with what it has started
 			if s.ExitCode() < 0 {
 				s.Interrupt()
 			}
-		}
-		g.Eventually(s).Should(gexec.Exit())
+			return s.ExitCode()
+		}).WithPolling(time.Second).ShouldNot(BeNumerically("<", 0))
 		if t.Failed() {
 			t.Logf("karafgo %s\n%s%s", strings.Join(args, " "), s.Out.Contents(), s.Err.Contents())
 		}

@@ -6,7 +6,27 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// once is how long after Ctrl-C another SIGINT is the same one, heard twice: a terminal sends it to everybody in front of it, and who has
+// started this process, as go tool does, passes it on besides.
+const once = 300 * time.Millisecond
+
+// presses tells signals from their echo.
+type presses struct {
+	last os.Signal
+	at   time.Time
+}
+
+// count reports whether a signal is one more.
+func (p *presses) count(s os.Signal, at time.Time) bool {
+	if s == os.Interrupt && p.last == s && at.Sub(p.at) < once {
+		return false
+	}
+	p.last, p.at = s, at
+	return true
+}
 
 // WithSignals runs fn with a context that ends at the first signal, and one that ends at the second.
 func WithSignals(fn func(ctx, forced context.Context) error) error {
@@ -20,10 +40,14 @@ func WithSignals(fn func(ctx, forced context.Context) error) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
-		for _, end := range []context.CancelFunc{stop, force} {
+		ends := []context.CancelFunc{stop, force}
+		for p := (presses{}); len(ends) > 0; {
 			select {
-			case <-signals:
-				end()
+			case s := <-signals:
+				if p.count(s, time.Now()) {
+					ends[0]()
+					ends = ends[1:]
+				}
 			case <-ended:
 				return
 			}
