@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime/debug"
 
@@ -79,13 +80,15 @@ func (c *cli) root() *cobra.Command {
 		&cobra.Group{ID: groupRun, Title: "Make and run:"},
 		&cobra.Group{ID: groupApp, Title: "Of the app in this folder (--app NAME where cmd/ has several):"},
 	)
-	root.AddCommand(c.dev(), c.broker())
+	root.AddCommand(c.newProgram(), c.generate(), c.dev(), c.broker())
 	root.AddCommand(c.forwarded()...)
-	command.Finish(root, map[string][]string{
-		"":       {"dev", "broker --data-dir .kafka --topics orders:6", "lag --watch"},
+	examples := map[string][]string{
+		"":       {"new shop", "dev", "broker --data-dir .kafka --topics orders:6", "lag --watch"},
 		"dev":    {"dev", "dev --app orders --no-samples", "dev -- --set log.level=debug"},
 		"broker": {"broker", "broker --topics orders:6,payments:3 --data-dir .kafka", "broker --listen 127.0.0.1:19092 --brokers 3"},
-	})
+	}
+	maps.Copy(examples, scaffoldExamples())
+	command.Finish(root, examples)
 	return root
 }
 
