@@ -22,7 +22,8 @@ type LogOption func(*logOptions)
 // Logger uses l. Defaults to slog.Default().
 func Logger(l *slog.Logger) LogOption { return func(o *logOptions) { o.logger = l } }
 
-// Levels sets the levels of deliveries that succeed and that fail. Defaults to slog.LevelDebug and slog.LevelWarn.
+// Levels sets the levels of deliveries that succeed and that fail. Defaults to
+// slog.LevelDebug for both: a program of package framework writes a warning for each failure by itself.
 func Levels(success, failure slog.Level) LogOption {
 	return func(o *logOptions) { o.success, o.failure = success, failure }
 }
@@ -31,7 +32,7 @@ func Levels(success, failure slog.Level) LogOption {
 // failed, never keys or payloads. A handler that was interrupted by a revoke or a stop has not failed, nor has one that was postponed: its
 // line has the level of success. A level that is switched off costs two nanoseconds.
 func Log(opts ...LogOption) consumer.Middleware {
-	o := logOptions{success: slog.LevelDebug, failure: slog.LevelWarn}
+	o := logOptions{success: slog.LevelDebug, failure: slog.LevelDebug}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -101,7 +100,7 @@ func run(ctx context.Context, brokers []string, cl *kgo.Client, o options, c *co
 			func() *Audit { return &Audit{} },
 		),
 		framework.Routes(Routes),
-		framework.Use(middleware.Log(middleware.Levels(slog.LevelDebug, slog.LevelDebug)), c.count),
+		framework.Use(middleware.Log(), c.count),
 		framework.Callbacks(callbacks.On(func(_ context.Context, e callbacks.Blocked) {
 			_, _ = fmt.Fprintf(stderr, "group %s waits at %s/%d@%d: %v\n", e.Group, e.Topic, e.Partition, e.Offset, e.Err)
 		})),

@@ -41,7 +41,7 @@ func app() fx.Option {
 		// Around every route, the first outermost.
 		framework.Use(
 			// A line for each attempt, at log.level debug. What fails is logged as a warning in any case.
-			middleware.Log(middleware.Levels(slog.LevelDebug, slog.LevelDebug)),
+			middleware.Log(),
 			// karafgo:use
 		),
 		// A start hook runs when the program consumes, and not for its other commands.
