@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		}))
 		return
 	}
+	_ = os.Unsetenv("KARAFGO_UPDATE_GOLDEN") // it is the tests', and an app would call it an unknown key of its configuration
 	code := execute(os.Args[1:], os.Stdout, os.Stderr)
 	if err := goleak.Find(goleak.IgnoreAnyFunction("os/signal.loop")); err != nil { // runs for ever, once for a process
 		fmt.Fprintln(os.Stderr, err)
