@@ -43,7 +43,7 @@ type send struct {
 	producer *responder.Producer
 	bound    *kafka.Shared                // what it will send with
 	to       atomic.Pointer[kafka.Shared] // the same, while the program runs
-	cl       atomic.Pointer[kgo.Client]   // its client, when it is made
+	cl       atomic.Pointer[kafka.Own]    // its client, when it is made
 	emit     atomic.Pointer[func(callbacks.Event)]
 }
 
@@ -80,7 +80,7 @@ func (s *send) tell(o responder.Outcome) {
 	}
 }
 
-func (s *send) client() (*kgo.Client, error) {
+func (s *send) client() (*kafka.Own, error) {
 	if cl := s.cl.Load(); cl != nil {
 		return cl, nil
 	}
@@ -88,7 +88,7 @@ func (s *send) client() (*kgo.Client, error) {
 	if to == nil {
 		return nil, responder.ErrNotRunning
 	}
-	cl, err := to.Client()
+	cl, err := to.Own()
 	if err == nil {
 		s.cl.Store(cl)
 	}
@@ -111,6 +111,16 @@ func (s *send) TryProduce(ctx context.Context, r *kgo.Record, promise func(*kgo.
 	} else {
 		cl.TryProduce(ctx, r, promise)
 	}
+}
+
+// ProduceAgain sends a record alone that may have been refused for another one's sake.
+func (s *send) ProduceAgain(ctx context.Context, r *kgo.Record, refused error, promise func(*kgo.Record, error)) bool {
+	cl := s.cl.Load()
+	if cl == nil || !kafka.OneOfBatch(refused) {
+		return false
+	}
+	cl.ProduceAlone(ctx, r, promise)
+	return true
 }
 
 // Flush implements responder.Client.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/fx"
 
@@ -144,6 +147,38 @@ var _ = Describe("The program's Producer", func() {
 		Expect(values(read(ctx, b.Addrs(), "notes", 4))).To(Equal([]string{"one", "two", "other", "three"}))
 		Expect(errors.Join(p.Close(ctx), other.Close(ctx))).To(Succeed())
 	}, NodeTimeout(patience))
+
+	DescribeTable("fails a record that the broker refuses, and not those that went with it",
+		func(ctx SpecContext, acks string) {
+			c := newBroker(ctx, "t", 1)
+			_, err := c.admin.CreateTopic(ctx, 1, 1, map[string]*string{"max.message.bytes": new("5000")}, "notes")
+			Expect(err).NotTo(HaveOccurred())
+			cfg := quick(c.addrs)
+			cfg.Producer.Acks, cfg.Producer.Compression, cfg.Producer.Linger = acks, "none", time.Second // one batch
+			events := &heard{}
+			p, err := framework.NewProducer(cfg, events)
+			Expect(err).NotTo(HaveOccurred())
+			var sent []*responder.Future
+			for _, text := range []string{"one", strings.Repeat("large", 2000), "two", "three"} {
+				sent = append(sent, p.SendAsync(ctx, notes.Record(nil, text)))
+			}
+			Expect(p.Flush(ctx)).To(Succeed())
+			for i, f := range sent {
+				_, err := f.Wait(ctx)
+				if i == 1 {
+					Expect(err).To(MatchError(kerr.MessageTooLarge))
+				} else {
+					Expect(err).NotTo(HaveOccurred())
+				}
+			}
+			Expect(values(read(ctx, c.addrs, "notes", 3))).To(ConsistOf("one", "two", "three"))
+			Expect(p.Close(ctx)).To(Succeed())
+			Expect(events.all()).To(ContainElement("failed to notes"))
+			Expect(events.all()).NotTo(ContainElement("sent 4 to notes"))
+		},
+		Entry("acks all", "all", NodeTimeout(patience)),
+		Entry("acks leader", "leader", NodeTimeout(patience)),
+	)
 
 	DescribeTable("sends a key where the partitioner of the configuration says",
 		func(ctx SpecContext, partitioner string, want int) {

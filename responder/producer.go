@@ -189,8 +189,24 @@ func (f *flight) send(ctx context.Context, c Client) {
 	}
 }
 
+// again is a Client that sends a record once more when it may have been refused for the sake of others, which went in the same batch. It
+// returns false when it does not.
+type again interface {
+	ProduceAgain(ctx context.Context, r *kgo.Record, refused error, promise func(*kgo.Record, error)) bool
+}
+
 // answered is called by the client, which waits for it.
 func (f *flight) answered(rec *kgo.Record, err error) {
+	if err != nil && f.under != nil {
+		if c, ok := f.p.client.(again); ok && c.ProduceAgain(f.ctx, &f.out, err, f.known) {
+			return
+		}
+	}
+	f.known(rec, err)
+}
+
+// known ends with what the broker says.
+func (f *flight) known(rec *kgo.Record, err error) {
 	f.p.end(f.counted, err == nil)
 	if err != nil {
 		f.failed(reason(f.ctx, err))

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,7 +19,7 @@ type Shared struct {
 
 	mu     sync.Mutex
 	shared *producer
-	free   *kgo.Client // of the program, where it wants other acknowledgements than the engine; else that of shared
+	free   *Own // of the program, where it wants other acknowledgements than the engine; else that of shared
 	closed bool
 }
 
@@ -58,8 +59,25 @@ type lent struct{ *producer }
 // Close implements Producer.
 func (lent) Close() {}
 
-// Client is what the program produces with.
-func (s *Shared) Client() (*kgo.Client, error) {
+// Own is what the program produces with.
+type Own struct {
+	*kgo.Client
+
+	single *single
+}
+
+// ProduceAlone sends a record that was refused together with others, for one of them, by itself.
+func (o *Own) ProduceAlone(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	o.single.produce(ctx, r, promise)
+}
+
+func (o *Own) close() {
+	o.single.close()
+	o.Client.Close()
+}
+
+// Own is the client that the program produces with, the engine's where it can be.
+func (s *Shared) Own() (*Own, error) {
 	acks := map[string]kgo.Acks{config.AcksLeader: kgo.LeaderAck(), config.AcksNone: kgo.NoAck()}
 	own, ok := acks[s.cfg.Producer.Acks]
 	if !ok {
@@ -67,7 +85,7 @@ func (s *Shared) Client() (*kgo.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		return p.Client, nil
+		return &Own{Client: p.Client, single: &p.single}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,11 +93,14 @@ func (s *Shared) Client() (*kgo.Client, error) {
 		return nil, errClosed
 	}
 	if s.free == nil {
-		cl, err := s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}))
+		open := func() (*kgo.Client, error) {
+			return s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}))
+		}
+		cl, err := open()
 		if err != nil {
 			return nil, err
 		}
-		s.free = cl
+		s.free = &Own{Client: cl, single: &single{open: open}}
 	}
 	return s.free, nil
 }
@@ -111,7 +132,7 @@ func (s *Shared) Close() {
 		s.shared.Close()
 	}
 	if s.free != nil {
-		s.free.Close()
+		s.free.close()
 	}
 }
 
