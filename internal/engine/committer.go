@@ -20,8 +20,6 @@ const (
 	commitTimeout = 10 * time.Second
 	// commitRetry is the pause after a commit that failed.
 	commitRetry = time.Second
-	// commitMetadata begins what goes with every commit: kgo would write the member id. The version is for those who read it back.
-	commitMetadata = "karafgo/1"
 )
 
 // committer is the only place that commits for a group. Its lock is held from the moment offsets are chosen

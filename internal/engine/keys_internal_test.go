@@ -54,7 +54,7 @@ func bare(by router.Ordering) *keys {
 		Handler: consumer.HandlerFunc(nil),
 	})
 	a := newAssignment(r, rt, kafka.TopicPartition{Topic: "a"}, 1, nil, nil)
-	a.metadata = commitMetadata
+	a.metadata = kafka.CommitVersion
 	return newKeys(a, rt.pool, position{100, 3}, nil)
 }
 

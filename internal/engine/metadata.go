@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/karafgo/karafgo/internal/kafka"
 )
 
 // metadataLimit is what brokers accept of a commit's metadata by default (offset.metadata.max.bytes).
@@ -68,7 +70,7 @@ func withDone(metadata string, base position, done spans) string {
 
 // field is the value of a field of metadata of ours.
 func field(metadata, name string) (string, bool) {
-	rest, ours := strings.CutPrefix(metadata, commitMetadata)
+	rest, ours := strings.CutPrefix(metadata, kafka.CommitVersion)
 	if !ours {
 		return "", false
 	}

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/karafgo/karafgo/internal/kafka"
 )
 
-const aMark = commitMetadata + ";topic=000102030405060708090a0b0c0d0e0f"
+const aMark = kafka.CommitVersion + ";topic=000102030405060708090a0b0c0d0e0f"
 
 func TestMetadataComesBackAsItWas(t *testing.T) {
 	t.Parallel()
@@ -50,8 +52,8 @@ func TestMetadataThatDoesNotFitLosesItsEnd(t *testing.T) {
 func FuzzMetadata(f *testing.F) {
 	f.Add(withDone(aMark, position{10, 3}, spans{{12, 13}, {20, 90}}), int64(10), int32(3))
 	f.Add("consumer-1", int64(0), int32(0))
-	f.Add(commitMetadata+";base=1;epoch=1;done=____________", int64(1), int32(1))
-	f.Add(commitMetadata+";done="+strings.Repeat("A", 100), int64(1), int32(1))
+	f.Add(kafka.CommitVersion+";base=1;epoch=1;done=____________", int64(1), int32(1))
+	f.Add(kafka.CommitVersion+";done="+strings.Repeat("A", 100), int64(1), int32(1))
 	f.Fuzz(func(t *testing.T, text string, offset int64, epoch int32) {
 		topicID(text)
 		offset &= 1<<40 - 1

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -238,8 +237,8 @@ func differ(a, b [16]byte) bool {
 func (r *runner) mark(name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t := r.topics[name]; t != nil && t.id != ([16]byte{}) {
-		return fmt.Sprintf("%s;topic=%x", commitMetadata, t.id)
+	if t := r.topics[name]; t != nil {
+		return kafka.CommitMark(t.id)
 	}
-	return commitMetadata
+	return kafka.CommitVersion
 }
