@@ -54,6 +54,21 @@ func (c *cli) open() (*site, error) {
 	return s, command.Interruptible(s.cluster.Reach)
 }
 
+// console has the commands that need no routes, and know them here.
+func (c *cli) console() *command.Console {
+	return &command.Console{Out: c.out, Err: c.err, Operator: c.operator, Open: func() (*command.Site, error) {
+		cfg, err := c.load()
+		if err != nil {
+			return nil, err
+		}
+		s, err := c.draw(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return &command.Site{Config: s.cfg, Cluster: s.cluster, Routes: s.table}, nil
+	}}
+}
+
 func examples() map[string][]string {
 	return map[string][]string{
 		"":             {"--config prod.yaml", "lag", "topics apply --yes"},

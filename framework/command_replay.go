@@ -54,7 +54,7 @@ func (r replayed) String() string {
 	if len(to) == 0 {
 		return "no letters"
 	}
-	return count(r.total(), "letter") + ": " + strings.Join(to, ", ")
+	return command.Count(r.total(), "letter") + ": " + strings.Join(to, ", ")
 }
 
 type replayCommand struct {
@@ -131,12 +131,13 @@ func (r *replayCommand) run(c *cli, topic string, d *admin.DeadLetters) error {
 	r.replay.Each = func(done admin.Replayed) {
 		if time.Since(last) > time.Second {
 			last = time.Now()
-			_, _ = fmt.Fprintf(c.err, "%d of %s replayed\n", result(topic, false, done).total(), count(meant.total(), "letter"))
+			_, _ = fmt.Fprintf(c.err, "%d of %s replayed\n", result(topic, false, done).total(), command.Count(meant.total(), "letter"))
 		}
 	}
 	done, err := replay(r.replay)
 	if err != nil {
-		_, _ = fmt.Fprintf(c.err, "%d of %s replayed: the same command goes on from there\n", done.total(), count(meant.total(), "letter"))
+		_, _ = fmt.Fprintf(c.err, "%d of %s replayed: the same command goes on from there\n",
+			done.total(), command.Count(meant.total(), "letter"))
 		return err
 	}
 	return r.report(c, done)

@@ -138,7 +138,7 @@ func writePlan(w io.Writer, steps []admin.Step) {
 	for _, s := range steps {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Topic, words(s.Action), s)
 	}
-	fmt.Fprintf(w, "\n%s to apply, %d left to you\n", count(applicable(steps), "change"), len(steps)-applicable(steps))
+	fmt.Fprintf(w, "\n%s to apply, %d left to you\n", command.Count(applicable(steps), "change"), len(steps)-applicable(steps))
 }
 
 func words(a admin.Action) string { return strings.ReplaceAll(string(a), "_", " ") }
@@ -185,7 +185,7 @@ func (c *cli) topicsApply() *cobra.Command {
 					return err
 				}
 				if n := applicable(steps); n > 0 && !yes {
-					if err := c.operator.Confirm(told, fmt.Sprintf("Apply %s?", count(n, "change"))); err != nil {
+					if err := c.operator.Confirm(told, fmt.Sprintf("Apply %s?", command.Count(n, "change"))); err != nil {
 						return err
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/karafgo/karafgo/internal/command"
 	"github.com/karafgo/karafgo/internal/engine"
 )
 
@@ -22,7 +23,8 @@ func (c *Control) dump(w io.Writer) error {
 
 func write(w io.Writer, now time.Time, groups []engine.GroupStatus, partitions []PartitionStatus) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) //nolint:mnd // two spaces between columns
-	fmt.Fprintf(out, "karafgo: %s, %s at %s\n", count(len(groups), "group"), count(len(partitions), "partition"), now.Format(time.RFC3339))
+	fmt.Fprintf(out, "karafgo: %s, %s at %s\n",
+		command.Count(len(groups), "group"), command.Count(len(partitions), "partition"), now.Format(time.RFC3339))
 	fmt.Fprintln(out, "GROUP\tPOLL LOOP AWAY\tBUFFERED BYTES\tMOST\tPAUSED BY")
 	for _, g := range groups {
 		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%s\n", g.Group, g.PollAge.Round(time.Millisecond), g.Buffered, g.MaxBuffered, listed(g.Paused))
@@ -37,13 +39,6 @@ func write(w io.Writer, now time.Time, groups []engine.GroupStatus, partitions [
 		return fmt.Errorf("write the state of the process: %w", err)
 	}
 	return nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func listed(reasons []string) string {
@@ -64,12 +59,12 @@ func known(n int64, ok bool) string {
 func doing(p PartitionStatus, now time.Time) string {
 	var parts []string
 	if r := p.Retrying; r != nil {
-		what := fmt.Sprintf("offset %d failed %s", r.Offset, count(r.Attempt, "time"))
+		what := fmt.Sprintf("offset %d failed %s", r.Offset, command.Count(r.Attempt, "time"))
 		switch {
 		case r.Blocked:
-			what = fmt.Sprintf("blocked by offset %d after %s", r.Offset, count(r.Attempt, "attempt"))
+			what = fmt.Sprintf("blocked by offset %d after %s", r.Offset, command.Count(r.Attempt, "attempt"))
 		case r.Last > r.Offset:
-			what = fmt.Sprintf("batch of offsets %d to %d failed %s", r.Offset, r.Last, count(r.Attempt, "time"))
+			what = fmt.Sprintf("batch of offsets %d to %d failed %s", r.Offset, r.Last, command.Count(r.Attempt, "time"))
 		}
 		if next := r.Next.Sub(now); next > 0 && p.Busy == 0 {
 			what += ", again in " + next.Round(time.Millisecond).String()

@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/karafgo/karafgo/internal/admin"
+	"github.com/karafgo/karafgo/internal/command"
 )
 
 // letter is a dead letter as it is printed.
@@ -147,11 +147,11 @@ func writeLetter(w io.Writer, l *openLetter) {
 	fmt.Fprintf(w, "failed at:\t%s\n", when(l.FailedAt))
 	fmt.Fprintf(w, "attempts:\t%d\n", l.Attempts)
 	fmt.Fprintf(w, "error type:\t%s\n", orDash(l.ErrorType))
-	fmt.Fprintf(w, "error:\t%s\n", orDash(printable(l.Error)))
+	fmt.Fprintf(w, "error:\t%s\n", orDash(command.Printable(l.Error)))
 	fmt.Fprintf(w, "key:\t%s\n", shown(l.Key, l.KeyBase64))
 	for _, h := range l.Headers {
 		if !strings.HasPrefix(h.Key, "karafgo-") { // those are above
-			fmt.Fprintf(w, "header:\t%s: %s\n", printable(h.Key), shown(h.Value, h.ValueBase64))
+			fmt.Fprintf(w, "header:\t%s: %s\n", command.Printable(h.Key), shown(h.Value, h.ValueBase64))
 		}
 	}
 	fmt.Fprintf(w, "value:\t%s\n", shown(l.Value, l.ValueBase64))
@@ -161,21 +161,11 @@ func writeLetter(w io.Writer, l *openLetter) {
 func shown(text, base *string) string {
 	switch {
 	case text != nil:
-		return printable(*text)
+		return command.Printable(*text)
 	case base != nil:
 		raw, _ := base64.StdEncoding.DecodeString(*base) // textOrBase64 encoded it
 		return strconv.Quote(string(raw))
 	default:
 		return "null"
 	}
-}
-
-// printable is text as it is, or as Go writes it where a terminal would obey it, or where it is more than a line.
-func printable(text string) string {
-	for _, r := range text {
-		if !unicode.IsGraphic(r) || r == utf8.RuneError {
-			return strconv.Quote(text)
-		}
-	}
-	return text
 }

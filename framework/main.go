@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +15,6 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/karafgo/karafgo/internal/command"
-	"github.com/karafgo/karafgo/internal/config"
 )
 
 // Main is the main function of a program: it reads the command line and the configuration, runs, and exits. SIGINT or SIGTERM drains
@@ -26,9 +26,7 @@ func Main(opts ...fx.Option) {
 // cli is what the commands share.
 type cli struct {
 	opts     []fx.Option
-	file     string
-	brokers  []string
-	set      []string
+	source   command.Source
 	choose   map[string]*[]string // lists of the section routes, by key
 	out      io.Writer
 	err      io.Writer
@@ -72,8 +70,7 @@ func (c *cli) root() *cobra.Command {
 		root.Use = filepath.Base(os.Args[0])
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.file, "config", "", "configuration file (default karafgo.yaml, if there is one)")
-	flags.StringSliceVar(&c.brokers, "brokers", nil, "brokers to connect to first, host:port, separated by commas")
+	c.source.Flags(flags)
 	c.choose = map[string]*[]string{}
 	for _, f := range []struct{ key, usage string }{
 		{"include_groups", "consume only these groups"},
@@ -83,35 +80,26 @@ func (c *cli) root() *cobra.Command {
 	} {
 		c.choose[f.key] = flags.StringSlice(strings.ReplaceAll(f.key, "_", "-"), nil, f.usage+", separated by commas")
 	}
-	flags.StringArrayVar(&c.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")
 	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq())
+	console := c.console()
+	root.AddCommand(console.Commands()...)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	command.Finish(root, examples())
+	all := examples()
+	maps.Copy(all, console.Examples())
+	command.Finish(root, all)
 	return root
 }
 
 // load reads the configuration; its error lists every mistake.
 func (c *cli) load() (Config, error) {
 	flags := map[string]string{}
-	var errs []error
-	for _, s := range c.set {
-		path, value, ok := strings.Cut(s, "=")
-		if !ok {
-			errs = append(errs, fmt.Errorf("--set %s: want path=value, such as --set shutdown.drain=45s", s))
-			continue
-		}
-		flags[path] = value
-	}
-	if len(c.brokers) > 0 {
-		flags["kafka.brokers"] = strings.Join(c.brokers, ",")
-	}
 	for key, names := range c.choose {
 		if len(*names) > 0 {
 			flags["routes."+key] = strings.Join(*names, ",")
 		}
 	}
-	cfg, err := config.Load(config.Source{File: c.file, Environ: os.Environ(), Flags: flags})
-	if err := errors.Join(append(errs, err)...); err != nil {
+	cfg, err := c.source.Load(flags)
+	if err != nil {
 		return Config{}, &StartError{err}
 	}
 	return cfg, nil

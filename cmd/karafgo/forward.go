@@ -19,8 +19,9 @@ import (
 
 // The groups of commands in the help.
 const (
-	groupRun = "run"
-	groupApp = "app"
+	groupRun     = "run"
+	groupCluster = "cluster"
+	groupApp     = "app"
 )
 
 // forwarded are the commands that need the routes of an app, which only the app itself knows.

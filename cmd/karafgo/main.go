@@ -78,6 +78,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetVersionTemplate("karafgo {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Make and run:"},
+		&cobra.Group{ID: groupCluster, Title: "Of a cluster:"},
 		&cobra.Group{ID: groupApp, Title: "Of the app in this folder (--app NAME where cmd/ has several):"},
 	)
 	root.AddCommand(c.newProgram(), c.generate(), c.dev(), c.broker())
@@ -88,6 +89,9 @@ func (c *cli) root() *cobra.Command {
 		"broker": {"broker", "broker --topics orders:6,payments:3 --data-dir .kafka", "broker --listen 127.0.0.1:19092 --brokers 3"},
 	}
 	maps.Copy(examples, scaffoldExamples())
+	console, theirs := c.cluster()
+	root.AddCommand(console...)
+	maps.Copy(examples, theirs)
 	command.Finish(root, examples)
 	return root
 }

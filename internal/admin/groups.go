@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/karafgo/karafgo/internal/kafka"
 )
@@ -103,12 +105,12 @@ func (c *Cluster) Group(ctx context.Context, name string) (*Group, error) {
 	return &groups[0], nil
 }
 
-// stateDead is what brokers say of a group that there is not, or, asked by the classic protocol, of one that has another.
+// stateDead is what brokers say of a group that there is not.
 const stateDead = "Dead"
 
 // describe looks at groups of any protocol: which one it is does not show in the list of a broker before Kafka 3.8.
 func (c *Cluster) describe(ctx context.Context, listed kadm.ListedGroups) ([]Group, error) {
-	var names, others []string
+	var names []string
 	found := map[string]*Group{}
 	for _, l := range listed {
 		found[l.Group] = &Group{
@@ -122,24 +124,7 @@ func (c *Cluster) describe(ctx context.Context, listed kadm.ListedGroups) ([]Gro
 	if len(names) == 0 {
 		return sorted(found), nil
 	}
-	var errs []error
-	described, err := c.admin.DescribeGroups(ctx, names...)
-	if err != nil {
-		errs = append(errs, denied("describe groups", err))
-	}
-	for _, d := range described {
-		switch {
-		case errors.Is(d.Err, kerr.GroupIDNotFound), d.Err == nil && d.State == stateDead:
-			others = append(others, d.Group)
-		case d.Err != nil:
-			errs = append(errs, denied(fmt.Sprintf("describe group %q", d.Group), d.Err))
-		default:
-			found[d.Group].classic(d)
-		}
-	}
-	if len(others) > 0 {
-		errs = append(errs, c.describeConsumers(ctx, found, others))
-	}
+	errs := []error{c.describeClassic(ctx, found, c.describeConsumers(ctx, found, names))}
 	errs = append(errs, c.positions(ctx, found, names))
 	return sorted(found), errors.Join(errs...)
 }
@@ -184,28 +169,76 @@ func (g *Group) add(id, client, host string, instance *string, assigned kadm.Top
 	g.Members = append(g.Members, m)
 }
 
-// describeConsumers describes groups of KIP-848. One that is none of these either does not exist.
-func (c *Cluster) describeConsumers(ctx context.Context, found map[string]*Group, names []string) error {
-	for _, name := range names {
-		found[name].State = stateDead
-	}
-	described, err := c.admin.DescribeConsumerGroups(ctx, names...)
-	if err != nil && len(described) == 0 {
-		return nil //nolint:nilerr // the broker does not know them
-	}
-	var errs []error
-	for _, d := range described {
-		g := found[d.Group]
-		switch {
-		case errors.Is(d.Err, kerr.GroupIDNotFound):
-			continue
-		case d.Err != nil:
-			errs = append(errs, denied(fmt.Sprintf("describe group %q", d.Group), d.Err))
-			continue
+// describeConsumers describes groups of KIP-848, and returns the others. Brokers that do not know the protocol, or are told not to speak
+// it, have none of them.
+func (c *Cluster) describeConsumers(ctx context.Context, found map[string]*Group, names []string) (others []string) {
+	req := kmsg.NewPtrConsumerGroupDescribeRequest()
+	req.Groups = names
+	known := map[string]bool{}
+	var ids map[[16]byte]string
+	for _, shard := range c.cl.RequestSharded(ctx, req) { // each group has a coordinator of its own
+		resp, ok := shard.Resp.(*kmsg.ConsumerGroupDescribeResponse)
+		if shard.Err != nil || !ok {
+			continue // asked by the other protocol, it says what is wrong
 		}
-		g.State, g.Protocol, g.Balancer, g.Coordinator = d.State, protocolConsumer, d.AssignorName, d.Coordinator.NodeID
-		for _, m := range d.Members {
-			g.add(m.MemberID, m.ClientID, m.ClientHost, m.InstanceID, m.Assignment)
+		for _, d := range resp.Groups {
+			if d.ErrorCode != 0 {
+				continue
+			}
+			known[d.Group] = true
+			g := found[d.Group]
+			g.State, g.Protocol, g.Balancer, g.Coordinator = d.State, protocolConsumer, d.AssignorName, shard.Meta.NodeID
+			for _, m := range d.Members {
+				var assigned kadm.TopicsSet
+				for _, t := range m.Assignment.TopicPartitions {
+					if t.Topic == "" { // the embedded broker only tells ids
+						ids = c.topicsByID(ctx, ids)
+						t.Topic = ids[t.TopicID]
+					}
+					assigned.Add(t.Topic, t.Partitions...)
+				}
+				g.add(m.MemberID, m.ClientID, m.ClientHost, m.InstanceID, assigned)
+			}
+			slices.SortFunc(g.Members, func(a, b Member) int {
+				return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.ID, b.ID))
+			})
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return known[name] })
+}
+
+// topicsByID asks once.
+func (c *Cluster) topicsByID(ctx context.Context, known map[[16]byte]string) map[[16]byte]string {
+	if known != nil {
+		return known
+	}
+	known = map[[16]byte]string{}
+	topics, _ := c.admin.ListTopics(ctx) // without a name, what is assigned is told all the same
+	for _, t := range topics {
+		known[t.ID] = t.Topic
+	}
+	return known
+}
+
+// describeClassic describes the groups of all other members.
+func (c *Cluster) describeClassic(ctx context.Context, found map[string]*Group, names []string) error {
+	if len(names) == 0 {
+		return nil // none would mean all
+	}
+	described, err := c.admin.DescribeGroups(ctx, names...)
+	var errs []error
+	if err != nil {
+		errs = append(errs, denied("describe groups", err))
+	}
+	for _, name := range names {
+		switch d, ok := described[name]; {
+		case !ok: // told above
+		case errors.Is(d.Err, kerr.GroupIDNotFound):
+			found[name].State = stateDead
+		case d.Err != nil:
+			errs = append(errs, denied(fmt.Sprintf("describe group %q", name), d.Err))
+		default:
+			found[name].classic(d)
 		}
 	}
 	return errors.Join(errs...)
@@ -229,6 +262,7 @@ func (c *Cluster) positions(ctx context.Context, found map[string]*Group, names 
 				own[a.Topic] = true
 			}
 		}
+		delete(own, "") // the embedded broker's, of a topic that was deleted
 		g.Topics = slices.Sorted(maps.Keys(own))
 		if g.Topics == nil {
 			g.Topics = []string{}

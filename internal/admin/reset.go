@@ -18,8 +18,9 @@ import (
 // Reset says what is to become of the committed offsets of a group.
 type Reset struct {
 	Group string
-	// Topics are those whose offsets are meant; empty for those that the group has committed.
-	Topics []string
+	// Topics are those whose offsets are meant, and Committed tells which others are if the group has committed some; nil for none.
+	Topics    []string
+	Committed func(topic string) bool
 	// Partitions are the only ones, of one topic; empty for all.
 	Partitions []int32
 	// To is where the group begins again. By is how far from what is committed instead, when To is the zero Position.
@@ -87,7 +88,8 @@ func (e *ActiveError) Error() string {
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("group %q is active (%s) and would commit over it: stop its members first: %s", e.Group, e.State, strings.Join(names, ", "))
+	return fmt.Sprintf("group %q is active (%s) and would commit over it: stop its members first: %s",
+		e.Group, e.State, strings.Join(names, ", "))
 }
 
 // ErrNothingCommitted tells that a group has no offsets, and nobody named a topic.
@@ -99,7 +101,6 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 	g, err := c.Group(ctx, r.Group)
 	switch {
 	case errors.Is(err, ErrNoGroup) && r.New:
-		g = &Group{Group: r.Group}
 	case err != nil:
 		return nil, err
 	case len(g.Members) > 0:
@@ -109,15 +110,18 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := r.Topics
-	if len(topics) == 0 {
-		topics = slices.Sorted(maps.Keys(at))
+	topics := slices.Clone(r.Topics)
+	for topic := range at {
+		if r.Committed != nil && r.Committed(topic) {
+			topics = append(topics, topic)
+		}
 	}
-	if len(topics) == 0 {
+	slices.Sort(topics)
+	if topics = slices.Compact(topics); len(topics) == 0 {
 		return nil, fmt.Errorf("group %q: %w", r.Group, ErrNothingCommitted)
 	}
 	if len(r.Partitions) > 0 && len(topics) > 1 {
-		return nil, fmt.Errorf("partitions of several topics are meant: name one of %s", strings.Join(topics, ", "))
+		return nil, fmt.Errorf("partitions of several topics are meant: name one of %s with --topic", strings.Join(topics, ", "))
 	}
 	details, err := c.describeTopics(ctx, topics)
 	if err != nil {
@@ -144,6 +148,10 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 			if len(r.Partitions) > 0 && !slices.Contains(r.Partitions, p) {
 				continue
 			}
+			if err := to[topic][p].Err; err != nil {
+				errs = append(errs, fmt.Errorf("find the offset of %s/%d at %s: %w", topic, p, r.To, err))
+				continue
+			}
 			m := Move{
 				Group: r.Group, Topic: topic, Partition: p, Start: b.starts[topic][p].Offset, End: b.ends[topic][p].Offset,
 				mark: kafka.CommitMark(details[topic].ID),
@@ -151,28 +159,27 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 			if o, ok := at.Lookup(topic, p); ok && o.At >= 0 {
 				m.Committed, m.Ahead = &o.At, kafka.DoneAhead(o.Metadata)
 			}
-			err := to[topic][p].Err
-			switch {
-			case err != nil:
-				errs = append(errs, fmt.Errorf("find the offset of %s/%d at %s: %w", topic, p, r.To, err))
-			case r.To != (Position{}):
-				m.aim(to[topic][p].Offset)
-			case m.Committed == nil:
-				continue // there is nothing to go on from
-			default:
-				m.aim(*m.Committed + r.By)
+			if m, ok := r.aim(m, to[topic][p].Offset); ok {
+				moves = append(moves, m)
 			}
-			moves = append(moves, m)
 		}
 	}
 	return moves, errors.Join(errs...)
 }
 
-func (m *Move) aim(at int64) {
+// aim says where a partition goes; not at all, if it is to be counted from a commit that there is not.
+func (r Reset) aim(m Move, at int64) (Move, bool) {
+	if r.To == (Position{}) {
+		if m.Committed == nil {
+			return m, false
+		}
+		at = *m.Committed + r.By
+	}
 	m.New = max(m.Start, min(at, m.End))
 	if m.New != at {
 		m.Wanted = &at
 	}
+	return m, true
 }
 
 // stable reads what a group has committed, when no transaction with it is open.
@@ -243,7 +250,8 @@ func (c *Cluster) Reset(ctx context.Context, group string, moves []Move, done fu
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
 			err = fmt.Errorf("%w: add an ACL for the operation READ on the topic", err)
 		}
-		if done(m, err); err != nil {
+		done(m, err)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("commit offset of %s/%d: %w", m.Topic, m.Partition, err))
 		}
 	}

@@ -41,11 +41,11 @@ func Finish(root *cobra.Command, examples map[string][]string) {
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
 }
 
-// Explain puts several mistakes one a line.
+// Explain puts several mistakes one a line, and escapes what a terminal would obey: errors quote what others wrote.
 func Explain(err error) string {
-	text := err.Error()
-	if strings.Contains(text, "\n") {
-		return strings.ReplaceAll(text, "\n", "\n       ")
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = Escaped(line)
 	}
-	return text
+	return strings.Join(lines, "\n       ")
 }

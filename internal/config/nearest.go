@@ -12,7 +12,7 @@ func nearestPath(path []string) []string {
 
 	// Names in topics and groups are anything, so one that is given is taken as right.
 	var name string
-	if len(path) > 2 && nearest(path[0], []string{sectionTopics, sectionGroups}) != "" {
+	if len(path) > 2 && Nearest(path[0], []string{sectionTopics, sectionGroups}) != "" {
 		name = path[1]
 	}
 
@@ -50,8 +50,8 @@ func nearestPath(path []string) []string {
 	return same
 }
 
-// nearest returns the candidate that is closest to a word, empty when none is close.
-func nearest(word string, candidates []string) string {
+// Nearest returns the candidate that is closest to a word, empty when none is close.
+func Nearest(word string, candidates []string) string {
 	const typo = 3 // a word may be wrong in a third of its letters
 
 	best, by := "", max(2, len(word)/typo)+1

@@ -44,7 +44,7 @@ func (c Config) undrawn(section []string, kind string, given, drawn []string) []
 		}
 
 		what := fmt.Sprintf("no route draws this %s", kind)
-		if near := nearest(name, drawn); near != "" {
+		if near := Nearest(name, drawn); near != "" {
 			what += "; did you mean " + near + "?"
 		} else if len(drawn) > 0 {
 			what += "; drawn are " + strings.Join(slices.Sorted(slices.Values(drawn)), ", ")

@@ -166,7 +166,7 @@ func (v *validator) oneOf(key, value string, known ...string) {
 	}
 
 	what := fmt.Sprintf("%q is unknown: write one of %s", value, strings.Join(known, ", "))
-	if near := nearest(value, known); near != "" {
+	if near := Nearest(value, known); near != "" {
 		what = fmt.Sprintf("%q is unknown; did you mean %s? Known are %s", value, near, strings.Join(known, ", "))
 	}
 
