@@ -315,6 +315,11 @@ var _ = Describe("Commands on a cluster", func() {
 		{"dlq", "list"},
 		{"dlq", "show", "0@0"},
 		{"dlq", "replay", "--yes"},
+		{"produce", "t", "value"},
+		{"tail", "t"},
+		{"groups"},
+		{"groups", "show", "g"},
+		{"reset", "g", "--to", "latest"},
 	}
 
 	It("say in one line that nothing answers, and where", func(ctx SpecContext) {

@@ -17,6 +17,7 @@ import (
 // Cluster looks at the topics and groups of a program in a cluster, and makes its topics as the program wants them. Its methods are safe
 // for concurrent use.
 type Cluster struct {
+	opts  []kgo.Opt
 	cl    *kgo.Client
 	admin *kadm.Client
 }
@@ -27,7 +28,7 @@ func Open(opts ...kgo.Opt) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure client: %w", err)
 	}
-	return &Cluster{cl: cl, admin: kadm.NewClient(cl)}, nil
+	return &Cluster{opts: opts, cl: cl, admin: kadm.NewClient(cl)}, nil
 }
 
 // Close ends the connections.

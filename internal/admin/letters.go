@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,16 +144,13 @@ func (d *DeadLetters) List(ctx context.Context, topic string, s Selection, each 
 	})
 }
 
-// quiet is for how long nothing may come before the end of a topic before that counts as its end: the last records may be compacted.
-const quiet = 5 * time.Second
-
-// ErrNoTopic tells that the dead letter topic does not exist.
+// ErrNoTopic tells that a topic does not exist.
 var ErrNoTopic = errors.New("the topic does not exist")
 
 // read hands over the records of a topic, a fetch of them after the other, from given offsets or the beginning to where the topic ends now.
 // Where one letter is meant, it hands over no other.
 func (d *DeadLetters) read(
-	ctx context.Context, topic string, s Selection, from map[int32]int64, each func([]*kgo.Record) (bool, error),
+	ctx context.Context, topic string, s Selection, begin map[int32]int64, each func([]*kgo.Record) (bool, error),
 ) error {
 	starts, err := d.admin.ListStartOffsets(ctx, topic)
 	if err == nil {
@@ -171,62 +169,12 @@ func (d *DeadLetters) read(
 	if err != nil {
 		return fmt.Errorf("topic %q: list its end: %w", topic, err)
 	}
-	at, left := map[int32]kgo.Offset{}, map[int32]int64{}
+	from, until := map[int32]int64{}, map[int32]int64{}
 	starts.Each(func(o kadm.ListedOffset) {
 		e, _ := ends.Lookup(topic, o.Partition)
-		if begin, end := s.within(o.Partition, max(o.Offset, from[o.Partition]), e.Offset); begin < end {
-			at[o.Partition], left[o.Partition] = kgo.NewOffset().At(begin), end
+		if first, end := s.within(o.Partition, max(o.Offset, begin[o.Partition]), e.Offset); first < end {
+			from[o.Partition], until[o.Partition] = first, end
 		}
 	})
-	if len(at) == 0 {
-		return nil
-	}
-	cl, err := kgo.NewClient(append(d.opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: at}), kgo.KeepControlRecords(),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
-	if err != nil {
-		return fmt.Errorf("configure client: %w", err)
-	}
-	defer cl.Close()
-	for len(left) > 0 {
-		records, more, err := poll(ctx, cl)
-		if err != nil {
-			return fmt.Errorf("topic %q: %w", topic, err)
-		}
-		if !more {
-			return nil
-		}
-		var meant []*kgo.Record
-		for _, r := range records {
-			end, ok := left[r.Partition]
-			if ok && r.Offset < end && !r.Attrs.IsControl() {
-				meant = append(meant, r)
-			}
-			if r.Offset+1 >= end {
-				delete(left, r.Partition)
-			}
-		}
-		if goOn, err := each(meant); err != nil || !goOn {
-			return err
-		}
-	}
-	return nil
-}
-
-// poll returns false when nothing more comes.
-func poll(ctx context.Context, cl *kgo.Client) (records []*kgo.Record, more bool, err error) {
-	waiting, cancel := context.WithTimeout(ctx, quiet)
-	defer cancel()
-	fetches := cl.PollFetches(waiting)
-	switch {
-	case ctx.Err() != nil:
-		return nil, false, context.Cause(ctx)
-	case waiting.Err() != nil && fetches.NumRecords() == 0:
-		return nil, false, nil
-	}
-	for _, e := range fetches.Errors() {
-		if !errors.Is(e.Err, context.DeadlineExceeded) {
-			return nil, false, fmt.Errorf("fetch partition %d: %w", e.Partition, e.Err)
-		}
-	}
-	return fetches.Records(), true, nil
+	return consume(ctx, append(slices.Clip(d.opts), kgo.FetchIsolationLevel(kgo.ReadCommitted())), topic, from, until, each)
 }

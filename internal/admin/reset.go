@@ -138,16 +138,9 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 	moves := []Move{}
 	var errs []error
 	for _, topic := range topics {
-		partitions := slices.Sorted(maps.Keys(b.ends[topic]))
-		for _, p := range r.Partitions {
-			if !slices.Contains(partitions, p) {
-				errs = append(errs, fmt.Errorf("topic %q has no partition %d: it has 0 to %d", topic, p, len(partitions)-1))
-			}
-		}
+		partitions, err := meant(topic, slices.Sorted(maps.Keys(b.ends[topic])), r.Partitions)
+		errs = append(errs, err)
 		for _, p := range partitions {
-			if len(r.Partitions) > 0 && !slices.Contains(r.Partitions, p) {
-				continue
-			}
 			if err := to[topic][p].Err; err != nil {
 				errs = append(errs, fmt.Errorf("find the offset of %s/%d at %s: %w", topic, p, r.To, err))
 				continue
@@ -165,6 +158,20 @@ func (c *Cluster) PlanReset(ctx context.Context, r Reset) ([]Move, error) {
 		}
 	}
 	return moves, errors.Join(errs...)
+}
+
+// meant are the partitions that are named of those that there are, or all.
+func meant(topic string, all, named []int32) ([]int32, error) {
+	if len(named) == 0 {
+		return all, nil
+	}
+	var errs []error
+	for _, p := range named {
+		if !slices.Contains(all, p) {
+			errs = append(errs, fmt.Errorf("topic %q has no partition %d: it has 0 to %d", topic, p, len(all)-1))
+		}
+	}
+	return slices.DeleteFunc(all, func(p int32) bool { return !slices.Contains(named, p) }), errors.Join(errs...)
 }
 
 // aim says where a partition goes; not at all, if it is to be counted from a commit that there is not.

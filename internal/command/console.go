@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/internal/admin"
 	"github.com/karafgo/karafgo/internal/config"
@@ -34,12 +35,20 @@ type Site struct {
 
 // Commands are all of them. Examples has what they are used for.
 func (c *Console) Commands() []*cobra.Command {
-	return []*cobra.Command{c.groups(), c.reset()}
+	return []*cobra.Command{c.produce(), c.tail(), c.groups(), c.reset()}
 }
 
 // Examples are those of the commands, for [Finish].
 func (c *Console) Examples() map[string][]string {
 	return map[string][]string{
+		"produce": {
+			`produce orders.created --key o-1 '{"id":1}'`, "produce orders.created --key o-1 --null",
+			"produce orders.created --file orders.jsonl", "produce orders.created --raw --header source=shop < values.txt",
+		},
+		"tail": {
+			"tail orders.created", "tail orders.created -f", "tail orders.created --from 2h --key o-1",
+			"tail orders.created -n 100 --grep refund -o json", "tail orders.created --from 4711 -p 2 -n 1 -o yaml",
+		},
 		"groups":      {"groups", "groups show pricing", "groups -o json"},
 		"groups show": {"groups show pricing", "groups show pricing -o yaml"},
 		"reset": {
@@ -50,8 +59,8 @@ func (c *Console) Examples() map[string][]string {
 	}
 }
 
-// open finds out that the cluster answers.
-func (c *Console) open() (*Site, *admin.Cluster, error) {
+// open finds out that the cluster answers, and makes a client with more options.
+func (c *Console) open(more ...kgo.Opt) (*Site, *admin.Cluster, error) {
 	s, err := c.Open()
 	if err != nil {
 		return nil, nil, err
@@ -63,7 +72,7 @@ func (c *Console) open() (*Site, *admin.Cluster, error) {
 	if err := Interruptible(s.Cluster.Reach); err != nil {
 		return nil, nil, err
 	}
-	a, err := admin.Open(opts...)
+	a, err := admin.Open(append(opts, more...)...)
 	return s, a, err //nolint:wrapcheck // it says what
 }
 

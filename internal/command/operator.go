@@ -18,6 +18,8 @@ type Operator struct {
 	Asks bool
 	// Columns is the width of standard output; 0 when it is no screen.
 	Columns int
+	// Colours is true where that screen shows colours, and nobody set NO_COLOR.
+	Colours bool
 }
 
 // NewOperator is who sits at the terminal of this process, if anybody does.
@@ -25,6 +27,7 @@ func NewOperator() Operator {
 	o := Operator{In: os.Stdin, Asks: term.IsTerminal(int(os.Stdin.Fd()))}
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		o.Columns = max(columns, 1)
+		o.Colours = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return o
 }

@@ -149,6 +149,15 @@ var _ = Describe("A file", func() {
 		Expect(err).To(Equal(io.EOF))
 	})
 
+	It("may be read line by line, as they are", func() {
+		r := lines.NewReader("in", strings.NewReader("\xef\xbb\xbfa\r\n\n \nlast"))
+		for _, want := range []string{"\xef\xbb\xbfa\r", "", " ", "last"} {
+			Expect(r.Raw()).To(BeEquivalentTo(want))
+		}
+		_, err := r.Raw()
+		Expect(err).To(Equal(io.EOF))
+	})
+
 	It("that cannot be read is no end", func() {
 		_, err := lines.NewReader("in.jsonl", iotest.ErrReader(errors.New("no disk"))).Read()
 		Expect(err).To(MatchError("read in.jsonl: no disk"))

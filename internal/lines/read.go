@@ -65,9 +65,15 @@ func (r *Reader) Line() int { return r.line }
 // Read returns the next record, with AnyPartition, offset -1 and no time where the line does not say; empty lines are passed over. The
 // error is io.EOF at the end, an *Error for a line that is no record, after which the next line can be read, or that of the input.
 func (r *Reader) Read() (*kgo.Record, error) {
-	text, err := r.Text()
-	if err != nil {
-		return nil, err
+	var text []byte
+	for len(bytes.TrimSpace(text)) == 0 {
+		var err error
+		if text, err = r.Raw(); err != nil {
+			return nil, err
+		}
+		if r.line == 1 {
+			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as some editors begin a file
+		}
 	}
 	rec, err := record(text)
 	if wrong := (*fieldError)(nil); errors.As(err, &wrong) {
@@ -76,34 +82,26 @@ func (r *Reader) Read() (*kgo.Record, error) {
 	return rec, err
 }
 
-// Text returns the next line that is not blank, without its line feed. The errors are those of Read.
-func (r *Reader) Text() ([]byte, error) {
+// Raw returns the next line as it is, without its line feed. The error is io.EOF at the end, or that of the input.
+func (r *Reader) Raw() ([]byte, error) {
+	text := []byte{}
 	for {
-		var text []byte
-		for {
-			part, err := r.in.ReadSlice('\n')
-			text = append(text, part...)
-			if err == nil || errors.Is(err, io.EOF) && len(text) > 0 {
-				break
-			}
-			if errors.Is(err, io.EOF) {
-				return nil, io.EOF
-			}
-			if !errors.Is(err, bufio.ErrBufferFull) {
-				return nil, fmt.Errorf("read %s: %w", r.file, err)
-			}
-			if len(text) > mostLine {
-				return nil, fmt.Errorf("read %s: line %d is longer than %d MiB: records are lines, separated by line feeds",
-					r.file, r.line+1, mostLine>>20)
-			}
-		}
-		r.line++
-		if r.line == 1 {
-			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as some editors begin a file
-		}
-		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-		if len(bytes.TrimSpace(text)) > 0 {
+		part, err := r.in.ReadSlice('\n')
+		text = append(text, part...)
+		switch {
+		case err == nil:
+			r.line++
+			return text[:len(text)-1], nil
+		case errors.Is(err, io.EOF) && len(text) > 0:
+			r.line++
 			return text, nil
+		case errors.Is(err, io.EOF):
+			return nil, io.EOF
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("read %s: %w", r.file, err)
+		case len(text) > mostLine:
+			return nil, fmt.Errorf("read %s: line %d is longer than %d MiB: records are lines, separated by line feeds",
+				r.file, r.line+1, mostLine>>20)
 		}
 	}
 }
