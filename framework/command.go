@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
@@ -54,6 +55,35 @@ func (c *cli) open() (*site, error) {
 	return s, command.Interruptible(s.cluster.Reach)
 }
 
+// completions completes the flags that choose routes, by those that are drawn.
+func (c *cli) completions(root *cobra.Command) {
+	groups := command.Words(c.drawn(func(t *router.Table) (ids []string) {
+		for _, g := range t.Groups() {
+			ids = append(ids, g.ID)
+		}
+		return ids
+	}))
+	topics := command.Words(c.drawn((*router.Table).Topics))
+	command.Complete(root, map[string]command.Completion{
+		"include-groups": groups, "exclude-groups": groups, "include-topics": topics, "exclude-topics": topics,
+	})
+}
+
+// drawn are names from the routes. Whoever presses Tab is not told what is wrong with them.
+func (c *cli) drawn(names func(*router.Table) []string) func() []string {
+	return func() []string {
+		cfg, err := c.load()
+		if err != nil {
+			return nil
+		}
+		s, err := c.draw(cfg)
+		if err != nil {
+			return nil
+		}
+		return names(s.table)
+	}
+}
+
 // console has the commands that need no routes, and know them here.
 func (c *cli) console() *command.Console {
 	return &command.Console{Out: c.out, Err: c.err, Operator: c.operator, Open: func() (*command.Site, error) {
@@ -71,6 +101,7 @@ func (c *cli) console() *command.Console {
 
 func examples() map[string][]string {
 	return map[string][]string{
+		"completion":   {"completion bash > /etc/bash_completion.d/orders", "completion zsh > ~/.zfunc/_orders"},
 		"":             {"--config prod.yaml", "lag", "topics apply --yes"},
 		"server":       {"server", "server --brokers kafka-1:9092,kafka-2:9092", "server --include-groups pricing"},
 		"routes":       {"routes", "routes -o mermaid", "routes -o dot | dot -Tsvg > flow.svg"},

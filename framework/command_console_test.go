@@ -1,12 +1,14 @@
 package framework_test
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"go.uber.org/fx"
 
 	"github.com/karafgo/karafgo/framework"
 	"github.com/karafgo/karafgo/router"
@@ -56,5 +58,23 @@ reset 1 partition of group g
 		w.signal(syscall.SIGINT)
 		Expect(w.exit()).To(Equal(framework.ExitClean), w.stderr.String())
 		Expect(w.stderr.String()).To(BeEmpty())
+	}, NodeTimeout(patience))
+
+	It("are completed by a shell, with names from the routes too", func(ctx SpecContext) {
+		c := newBroker(ctx, "t", 0)
+		p := commandLine{c.addrs, framework.Routes(router.Drawer(letters))}
+		completed := func(args ...string) string {
+			var stdout, stderr bytes.Buffer
+			all := append([]string{"__complete", "--brokers", c.addrs[0]}, args...)
+			Expect(framework.Execute(all, &stdout, &stderr, []fx.Option{p.program})).To(Equal(framework.ExitClean))
+			return stdout.String()
+		}
+		Expect(completed("tail", "")).To(Equal("t\n:4\n"))
+		Expect(completed("dlq", "replay", "")).To(Equal("t.dlq\n:4\n"))
+		Expect(completed("lag", "--exclude-groups", "")).To(Equal("g\n:4\n"))
+		Expect(completed("lag", "--include-topics", "t.")).To(Equal("t.g.retry.1s\n:4\n"))
+		var stdout, stderr bytes.Buffer
+		Expect(framework.Execute([]string{"completion", "bash"}, &stdout, &stderr, nil)).To(Equal(framework.ExitClean))
+		Expect(stdout.String()).To(ContainSubstring("__complete"))
 	}, NodeTimeout(patience))
 })

@@ -168,6 +168,7 @@ func (c *cli) dlqList() *cobra.Command {
 	f.flags(cmd, "2026-11-21, 2026-11-21T06:00:00Z, or 2h for two hours ago")
 	cmd.Flags().IntVar(&limit, "limit", limitDefault, "print at most so many, 0 for all")
 	out.Flag(cmd)
+	cmd.ValidArgsFunction = command.First(c.drawn(admin.DeadLetterTopics))
 	return cmd
 }
 
@@ -204,5 +205,6 @@ func (c *cli) dlqShow() *cobra.Command {
 		},
 	}
 	out.Flag(cmd)
+	cmd.ValidArgsFunction = command.First(c.drawn(admin.DeadLetterTopics))
 	return cmd
 }

@@ -95,6 +95,7 @@ func (c *cli) dlqReplay() *cobra.Command {
 	flags.BoolVar(&r.replay.Again, "again", false, "begin with the first letter, also where an earlier replay of the same has come further")
 	flags.BoolVar(&r.yes, "yes", false, "do not ask")
 	r.out.Flag(cmd)
+	cmd.ValidArgsFunction = command.First(c.drawn(admin.DeadLetterTopics))
 	return cmd
 }
 

@@ -41,8 +41,6 @@ func execute(args []string, stdout, stderr io.Writer, opts []fx.Option) int {
 func (c *cli) execute(args []string) int {
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(c.out)
-	root.SetErr(c.err)
 	err := root.Execute()
 	if err != nil && !errors.Is(err, errDiffers) { // what differs is printed already
 		_, _ = fmt.Fprintln(c.err, "error:", command.Explain(err)) // nobody to tell
@@ -66,11 +64,13 @@ func (c *cli) root() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: server.RunE,
 	}
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	if len(os.Args) > 0 {
 		root.Use = filepath.Base(os.Args[0])
 	}
 	flags := root.PersistentFlags()
-	c.source.Flags(flags)
+	c.source.Flags(root)
 	c.choose = map[string]*[]string{}
 	for _, f := range []struct{ key, usage string }{
 		{"include_groups", "consume only these groups"},
@@ -81,9 +81,9 @@ func (c *cli) root() *cobra.Command {
 		c.choose[f.key] = flags.StringSlice(strings.ReplaceAll(f.key, "_", "-"), nil, f.usage+", separated by commas")
 	}
 	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq())
+	c.completions(root)
 	console := c.console()
 	root.AddCommand(console.Commands()...)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	all := examples()
 	maps.Copy(all, console.Examples())
 	command.Finish(root, all)

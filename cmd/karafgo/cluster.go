@@ -20,7 +20,7 @@ func (c *cli) cluster() ([]*cobra.Command, map[string][]string) {
 	commands := console.Commands()
 	for _, cmd := range commands {
 		cmd.GroupID = groupCluster
-		source.Flags(cmd.PersistentFlags())
+		source.Flags(cmd)
 	}
 	return commands, console.Examples()
 }

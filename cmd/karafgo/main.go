@@ -28,8 +28,6 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	c := &cli{out: stdout, err: stderr, operator: command.NewOperator()}
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.Execute()
 	if err == nil {
 		return 0
@@ -75,6 +73,8 @@ func (c *cli) root() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 	}
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	root.SetVersionTemplate("karafgo {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Make and run:"},

@@ -95,10 +95,10 @@ func (l consoleLine) root(stdout, stderr *bytes.Buffer) *cobra.Command {
 		},
 	}
 	root := &cobra.Command{Use: "karafgo", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(console.Commands()...)
-	command.Finish(root, console.Examples())
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.AddCommand(console.Commands()...)
+	command.Finish(root, console.Examples())
 	return root
 }
 

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // helpWidth is what a terminal has at least.
 const helpWidth = 80
 
-// Finish gives every command its examples, mistakes on the command line a hint, and help that fits a terminal.
+// Finish gives every command its examples, mistakes on the command line a hint, and help that fits a terminal, and adds what completes
+// commands in a shell. Where root writes to is set before.
 func Finish(root *cobra.Command, examples map[string][]string) {
 	hint := func(cmd *cobra.Command, err error) error {
 		if err == nil {
@@ -26,6 +28,7 @@ func Finish(root *cobra.Command, examples map[string][]string) {
 			lines = append(lines, "  "+root.Name()+" "+e)
 		}
 		cmd.Example = strings.Join(lines, "\n")
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { completeWithNothing(cmd, f) })
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error { return hint(cmd, check(cmd, args)) }
 		}
@@ -36,6 +39,7 @@ func Finish(root *cobra.Command, examples map[string][]string) {
 			walk(sub)
 		}
 	}
+	root.InitDefaultCompletionCmd()
 	walk(root)
 	root.SetFlagErrorFunc(hint)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))

@@ -34,6 +34,7 @@ func (f *Format) Flag(cmd *cobra.Command, more ...Format) {
 	usage := strings.Join(names[:last], ", ") + " or " + names[last]
 	*f = Table
 	cmd.Flags().StringVarP((*string)(f), "output", "o", string(Table), usage)
+	Complete(cmd, map[string]Completion{"output": Words(func() []string { return names })})
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(formats, *f) {
 			return fmt.Errorf("-o %s: want %s", *f, usage)

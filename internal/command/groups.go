@@ -116,6 +116,7 @@ func (c *Console) groupsShow() *cobra.Command {
 		},
 	}
 	out.Flag(cmd)
+	cmd.ValidArgsFunction = c.Groups()
 	return cmd
 }
 

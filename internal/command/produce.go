@@ -73,6 +73,7 @@ func (c *Console) produce() *cobra.Command {
 	flags.BoolVar(&p.raw, "raw", false, "every line that is read is a value, as it is")
 	flags.BoolVar(&p.create, "create", false, "make a topic that does not exist: as the program declares it, or by the cluster's defaults")
 	p.out.Flag(cmd)
+	cmd.ValidArgsFunction = c.Topics()
 	return cmd
 }
 

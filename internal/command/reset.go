@@ -70,6 +70,8 @@ func (c *Console) reset() *cobra.Command {
 	flags.BoolVar(&r.dryRun, "dry-run", false, "show the plan, and do nothing")
 	flags.BoolVar(&r.yes, "yes", false, "do not ask")
 	r.out.Flag(cmd)
+	cmd.ValidArgsFunction = c.Groups()
+	Complete(cmd, map[string]Completion{"to": Words(positions), "topic": c.live((*admin.Cluster).TopicNames)})
 	return cmd
 }
 

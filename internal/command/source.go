@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/karafgo/karafgo/internal/config"
 )
@@ -19,8 +19,9 @@ type Source struct {
 	set     []string
 }
 
-// Flags adds --config, --brokers and --set.
-func (s *Source) Flags(flags *pflag.FlagSet) {
+// Flags adds --config, --brokers and --set to a command and those below it.
+func (s *Source) Flags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
 	flags.StringVar(&s.file, "config", "", "configuration file (default karafgo.yaml, if there is one)")
 	flags.StringSliceVar(&s.brokers, "brokers", nil, "brokers to connect to first, host:port, separated by commas")
 	flags.StringArrayVar(&s.set, "set", nil, "set a configuration value, such as shutdown.drain=45s (may be repeated)")

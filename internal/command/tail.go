@@ -66,6 +66,8 @@ func (c *Console) tail() *cobra.Command {
 	flags.StringArrayVarP(&t.headers, "header", "H", nil, "only records with this header, name or name=value (may be repeated)")
 	flags.BoolVar(&t.reading.Uncommitted, "uncommitted", false, "also what open and aborted transactions wrote")
 	t.out.Flag(cmd)
+	cmd.ValidArgsFunction = c.Topics()
+	Complete(cmd, map[string]Completion{"from": Words(positions)})
 	return cmd
 }
 
