@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/fx"
 
 	"github.com/karafgo/karafgo/framework"
 	"github.com/karafgo/karafgo/responder"
@@ -18,15 +19,20 @@ var _ = Describe("Rights", func() {
 	const user, pass = "ada", "enchantress"
 
 	// program writes what it reads from topic "t" in group "g" to topic "out".
-	program := framework.Routes(func(r *router.Router) {
-		r.Group("g", func(g *router.Group) {
-			g.Topic("t").Each(responder.Map(responder.JSONTopic[int]("out"), func(_ context.Context, n int) (int, error) { return n, nil }))
+	program := func(once bool) fx.Option {
+		return framework.Routes(func(r *router.Router) {
+			r.Group("g", func(g *router.Group) {
+				if once {
+					g.ExactlyOnce()
+				}
+				g.Topic("t").Each(responder.Map(responder.JSONTopic[int]("out"), func(_ context.Context, n int) (int, error) { return n, nil }))
+			})
 		})
-	})
+	}
 	allow := func(kind kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
 	}
-	boot := func(ctx context.Context, acls ...kfake.ACL) error {
+	bootOf := func(ctx context.Context, program fx.Option, acls ...kfake.ACL) error {
 		GinkgoHelper()
 		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t", "out"), kfake.EnableSASL(), kfake.EnableACLs(),
 			kfake.Superuser("PLAIN", "root", pass), kfake.User("PLAIN", user, pass, acls...))
@@ -43,6 +49,7 @@ var _ = Describe("Rights", func() {
 		}
 		return err
 	}
+	boot := func(ctx context.Context, acls ...kfake.ACL) error { return bootOf(ctx, program(false), acls...) }
 	all := []kfake.ACL{
 		allow(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationRead),
 		allow(kmsg.ACLResourceTypeTopic, "out", kmsg.ACLOperationWrite),
@@ -62,6 +69,15 @@ var _ = Describe("Rights", func() {
 
 	It("F91 that are enough let it run", func(ctx SpecContext) {
 		Expect(boot(ctx, all...)).To(Succeed())
+	}, NodeTimeout(patience))
+
+	It("F91 of transactions are asked for where a group is drawn with them", func(ctx SpecContext) {
+		err := bootOf(ctx, program(true), all...)
+		Expect(err).To(MatchError(HaveSuffix("not authorised:\n" +
+			`  User:ada is not allowed to write transactional id "g-*": add an ACL for the operation WRITE on transactional ids with the prefix "g-"`)))
+		prefix := allow(kmsg.ACLResourceTypeTransactionalId, "g-", kmsg.ACLOperationWrite)
+		prefix.Pattern = kmsg.ACLResourcePatternTypePrefixed
+		Expect(bootOf(ctx, program(true), append(all, prefix)...)).To(Succeed())
 	}, NodeTimeout(patience))
 
 	It("F91 to describe a topic are not those to read it", func(ctx SpecContext) {

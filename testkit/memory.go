@@ -151,7 +151,9 @@ type memoryProducer struct{ c *memory }
 
 func (p memoryProducer) Ping(context.Context) error { return nil }
 
-func (p memoryProducer) Denied(context.Context, kafka.Rights) ([]string, error) { return nil, nil }
+func (p memoryProducer) Denied(context.Context, kafka.Rights) ([]kafka.Denial, error) {
+	return nil, nil
+}
 
 func (p memoryProducer) CreateTopics(_ context.Context, topics []kafka.TopicSpec) error {
 	for _, t := range topics {

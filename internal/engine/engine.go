@@ -197,15 +197,22 @@ func (e *Engine) checkRights(ctx context.Context) error {
 	need := kafka.Rights{Read: e.table.Topics(), Write: e.written()}
 	for _, g := range e.table.Groups() {
 		need.Groups = append(need.Groups, g.ID)
+		if g.ExactlyOnce {
+			need.ExactlyOnce = append(need.ExactlyOnce, g.ID)
+		}
 	}
 	denied, err := e.producer.Denied(ctx, need)
 	if err != nil {
 		return fmt.Errorf("ask for the rights of this process: %w", err)
 	}
-	if len(denied) > 0 {
-		return fmt.Errorf("not authorised:\n  %s", strings.Join(denied, "\n  "))
+	if len(denied) == 0 {
+		return nil
 	}
-	return nil
+	text := make([]string, len(denied))
+	for i, d := range denied {
+		text[i] = d.String()
+	}
+	return fmt.Errorf("not authorised:\n  %s", strings.Join(text, "\n  "))
 }
 
 // written are the topics that the process writes to, each once.

@@ -48,8 +48,8 @@ type OffsetStore interface {
 type Producer interface {
 	// Ping returns nil when a broker answers.
 	Ping(ctx context.Context) error
-	// Denied says, one line each, what of the rights the cluster does not give. What it does not tell is not denied.
-	Denied(ctx context.Context, need Rights) ([]string, error)
+	// Denied says what of the rights the cluster does not give. What it does not tell is not denied.
+	Denied(ctx context.Context, need Rights) ([]Denial, error)
 	// CreateTopics makes topics.
 	CreateTopics(ctx context.Context, topics []TopicSpec) error
 	// Topics describes topics, all without names. A topic that does not exist is not in the result.

@@ -16,16 +16,36 @@ type Rights struct {
 	Read   []string // topics
 	Write  []string // topics
 	Groups []string
+	// ExactlyOnce are groups that produce and commit in transactions, of the ids that the configuration gives them.
+	ExactlyOnce []string
+}
+
+// Denial is a right that the cluster does not give.
+type Denial struct {
+	// Kind is that of the resource: topic, group, or transactional id.
+	Kind string
+	Name string
+	// Op is the operation as ACLs call it: READ, WRITE.
+	Op string
+	// Who is denied: User:ada, or this process.
+	Who string
+	// Remedy says what to add.
+	Remedy string
+}
+
+// String says it in a line.
+func (d Denial) String() string {
+	return fmt.Sprintf("%s is not allowed to %s %s %q: %s", d.Who, strings.ToLower(d.Op), d.Kind, d.Name, d.Remedy)
 }
 
 // Denied implements Producer.
-func (p *producer) Denied(ctx context.Context, need Rights) ([]string, error) {
+func (p *producer) Denied(ctx context.Context, need Rights) ([]Denial, error) {
 	topics, err := p.topicRights(ctx, slices.Concat(need.Read, need.Write))
 	if err != nil {
 		return nil, err
 	}
 	groups := p.groupRights(ctx, need.Groups)
-	var denied []string
+	var denied []Denial
 	check := func(have map[string]right, kind, name string, op kmsg.ACLOperation) {
 		if r, ok := have[name]; ok && !r.allows(op) {
 			denied = append(denied, p.denied(kind, name, op))
@@ -40,7 +60,7 @@ func (p *producer) Denied(ctx context.Context, need Rights) ([]string, error) {
 	for _, name := range need.Write {
 		check(topics, "topic", name, kmsg.ACLOperationWrite)
 	}
-	return denied, nil
+	return append(denied, p.transactionRights(ctx, need.ExactlyOnce)...), nil
 }
 
 // right is what a cluster lets this process do with one of its resources.
@@ -59,13 +79,38 @@ func (r right) allows(op kmsg.ACLOperation) bool {
 	return !r.none && (r.ops == untoldOps || r.ops == nothingOps || r.ops&(1<<op) != 0)
 }
 
-func (p *producer) denied(kind, name string, op kmsg.ACLOperation) string {
+func (p *producer) denied(kind, name string, op kmsg.ACLOperation) Denial {
 	who := "this process"
 	if user := p.cluster.cfg.Kafka.SASL.Username; user != "" {
 		who = "User:" + user
 	}
-	return fmt.Sprintf("%s is not allowed to %s %s %q: add an ACL for the operation %s on this %s",
-		who, strings.ToLower(op.String()), kind, name, op, kind)
+	return Denial{
+		Kind: kind, Name: name, Op: op.String(), Who: who, Remedy: fmt.Sprintf("add an ACL for the operation %s on this %s", op, kind),
+	}
+}
+
+// transactionRights asks whether transactions may be written. Brokers do not tell (KIP-430 is about groups, topics and clusters), so it ends
+// one of a producer that cannot be: who may not is refused before anybody looks for the producer.
+func (p *producer) transactionRights(ctx context.Context, groups []string) (denied []Denial) {
+	for _, group := range groups {
+		id, chosen := p.cluster.transactionalID(group)
+		req := kmsg.NewPtrEndTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch = id, -1, -1
+		resp, err := req.RequestWith(ctx, p.Client) // finds the coordinator, which wants DESCRIBE
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if !errors.Is(err, kerr.TransactionalIDAuthorizationFailed) {
+			continue // what else is wrong shows when the first transaction begins
+		}
+		d := p.denied("transactional id", id, kmsg.ACLOperationWrite)
+		if !chosen {
+			d.Name = group + "-*"
+			d.Remedy = fmt.Sprintf("add an ACL for the operation WRITE on transactional ids with the prefix %q", group+"-")
+		}
+		denied = append(denied, d)
+	}
+	return denied
 }
 
 func (p *producer) topicRights(ctx context.Context, names []string) (map[string]right, error) {

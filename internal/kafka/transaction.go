@@ -37,19 +37,24 @@ type TransactionIdentity struct {
 
 // Transactions implements Connector.
 func (c *Cluster) Transactions(group string) (Transactions, error) { //nolint:ireturn // it implements Connector
-	id := group + "-" + c.random // the same for each client of the process: the next one ends what the one before has open
-	gc := c.cfg.ForGroup(group)
-	switch {
-	case c.cfg.Producer.TransactionalID != "":
-		id = c.cfg.Producer.TransactionalID + "-" + group
-	case gc.Group.InstanceID != "":
-		id = group + "-" + gc.Group.InstanceID
-	}
+	id, _ := c.transactionalID(group)
 	cl, err := c.client(kgo.TransactionalID(id), kgo.TransactionTimeout(c.cfg.Producer.TransactionTimeout))
 	if err != nil {
 		return nil, err
 	}
 	return &transactions{Client: cl, id: id}, nil
+}
+
+// transactionalID is that of a group's transactions; chosen is false when the configuration gives none, so that it is random.
+func (c *Cluster) transactionalID(group string) (id string, chosen bool) {
+	switch gc := c.cfg.ForGroup(group); {
+	case c.cfg.Producer.TransactionalID != "":
+		return c.cfg.Producer.TransactionalID + "-" + group, true
+	case gc.Group.InstanceID != "":
+		return group + "-" + gc.Group.InstanceID, true
+	default: // the same for each client of the process: the next one ends what the one before has open
+		return group + "-" + c.random, false
+	}
 }
 
 type transactions struct {
