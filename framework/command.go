@@ -112,6 +112,7 @@ func examples() map[string][]string {
 		"topics list":  {"topics list", "topics list -o yaml"},
 		"topics plan":  {"topics plan", "topics plan -o json"},
 		"topics apply": {"topics apply", "topics apply --yes"},
+		"doctor":       {"doctor", "doctor --config prod.yaml -o json"},
 		"lag":          {"lag", "lag --watch", "lag --partitions --include-groups pricing", "lag -o json"},
 		"dlq":          {"dlq list", "dlq show 0@17", "dlq replay --dry-run"},
 		"dlq list":     {"dlq list", "dlq list orders.dlq --error timeout --since 2h", "dlq list --limit 0 -o json"},

@@ -380,7 +380,7 @@ var _ = Describe("Commands on a cluster", func() {
 	)
 
 	It("have help with examples that fits a terminal", func() {
-		more := [][]string{{}, {"server"}, {"routes"}, {"config"}, {"config", "check"}, {"config", "show"}, {"topics"}, {"dlq"}}
+		more := [][]string{{}, {"server"}, {"routes"}, {"config"}, {"config", "check"}, {"config", "show"}, {"topics"}, {"dlq"}, {"doctor"}}
 		for _, args := range slices.Concat(everyOne, more) {
 			var stdout, stderr bytes.Buffer
 			Expect(framework.Execute(append(args, "--help"), &stdout, &stderr, nil)).To(Equal(framework.ExitClean))

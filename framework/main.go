@@ -42,7 +42,7 @@ func (c *cli) execute(args []string) int {
 	root := c.root()
 	root.SetArgs(args)
 	err := root.Execute()
-	if err != nil && !errors.Is(err, errDiffers) { // what differs is printed already
+	if err != nil && !errors.Is(err, errDiffers) && !errors.Is(err, errUnwell) { // those are printed already
 		_, _ = fmt.Fprintln(c.err, "error:", command.Explain(err)) // nobody to tell
 	}
 	return ExitCode(err)
@@ -80,7 +80,7 @@ func (c *cli) root() *cobra.Command {
 	} {
 		c.choose[f.key] = flags.StringSlice(strings.ReplaceAll(f.key, "_", "-"), nil, f.usage+", separated by commas")
 	}
-	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq())
+	root.AddCommand(server, c.routes(), c.config(), c.topics(), c.lag(), c.dlq(), c.doctor())
 	c.completions(root)
 	console := c.console()
 	root.AddCommand(console.Commands()...)

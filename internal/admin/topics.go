@@ -28,6 +28,8 @@ type Topic struct {
 	RetriesOf string        `json:"retries_of,omitempty"`
 	Delay     time.Duration `json:"-"`
 	Declared  bool          `json:"declared"`
+	// Leaderless are partitions that no broker leads, which can be neither read nor written.
+	Leaderless []int32 `json:"leaderless,omitempty"`
 }
 
 // Topics returns the topics of a program by name: those that it names, and those in the cluster that its patterns match.
@@ -40,6 +42,11 @@ func (c *Cluster) Topics(ctx context.Context, t *router.Table) ([]Topic, error) 
 	for i := range topics {
 		if d, ok := found[topics[i].Name]; ok {
 			topics[i].Exists, topics[i].Partitions, topics[i].Replication = true, len(d.Partitions), fewestReplicas(d)
+			for _, p := range d.Partitions.Sorted() {
+				if p.Leader < 0 {
+					topics[i].Leaderless = append(topics[i].Leaderless, p.Partition)
+				}
+			}
 		}
 	}
 	return topics, nil

@@ -39,3 +39,24 @@ func Cut(text string, columns int) string {
 	}
 	return text
 }
+
+// Wrap breaks text between words where a screen ends, 80 columns where there is none, and puts indent before every line.
+func Wrap(text, indent string, columns int) string {
+	if columns == 0 {
+		columns = helpWidth
+	}
+	var lines []string
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == indent:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns:
+			lines = append(lines, line)
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
+}

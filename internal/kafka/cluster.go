@@ -58,6 +58,22 @@ func (c *Cluster) WithBalancers(b ...kgo.GroupBalancer) *Cluster {
 	return &with
 }
 
+// Only is the cluster as one of its brokers tells of it.
+func (c *Cluster) Only(broker string) *Cluster {
+	with := *c
+	with.cfg.Kafka.Brokers = []string{broker}
+	return &with
+}
+
+// Authentication is how this process says who it is: the mechanism of SASL as brokers call it, empty for none, and the name, where the
+// configuration has one.
+func (c *Cluster) Authentication() (mechanism, user string) {
+	if m := c.mechanism(); m != nil {
+		return m.Name(), c.cfg.Kafka.SASL.Username
+	}
+	return "", ""
+}
+
 func (c *Cluster) mechanism() sasl.Mechanism { //nolint:ireturn // kgo wants the interface
 	if c.own != nil {
 		return c.own

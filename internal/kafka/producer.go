@@ -112,7 +112,9 @@ func (c *Cluster) Reach(ctx context.Context) error {
 	if _, explained := c.explain(err); explained != err { //nolint:errorlint // the very same
 		return fmt.Errorf("brokers %s: %w", c.names(), explained)
 	}
-	return fmt.Errorf("brokers %s: nothing answers; check kafka.brokers and whether they listen there: %w", c.names(), err)
+	return fmt.Errorf("brokers %s: %w", c.names(), &RefusedError{
+		Remedy: "nothing answers; check kafka.brokers and whether they listen there", Err: err,
+	})
 }
 
 func (c *Cluster) names() string { return strings.Join(c.cfg.Kafka.Brokers, ", ") }

@@ -31,6 +31,8 @@ type Denial struct {
 	Who string
 	// Remedy says what to add.
 	Remedy string
+	// Group is whose transactional id it is.
+	Group string
 }
 
 // String says it in a line.
@@ -89,11 +91,11 @@ func (p *producer) denied(kind, name string, op kmsg.ACLOperation) Denial {
 	}
 }
 
-// transactionRights asks whether transactions may be written. Brokers do not tell (KIP-430 is about groups, topics and clusters), so it ends
+// transactionRights asks whether transactions may be written. Brokers do not tell (KIP-430 is about groups and topics), so it ends
 // one of a producer that cannot be: who may not is refused before anybody looks for the producer.
 func (p *producer) transactionRights(ctx context.Context, groups []string) (denied []Denial) {
 	for _, group := range groups {
-		id, chosen := p.cluster.transactionalID(group)
+		id, chosen := p.cluster.TransactionalID(group)
 		req := kmsg.NewPtrEndTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch = id, -1, -1
 		resp, err := req.RequestWith(ctx, p.Client) // finds the coordinator, which wants DESCRIBE
@@ -104,6 +106,7 @@ func (p *producer) transactionRights(ctx context.Context, groups []string) (deni
 			continue // what else is wrong shows when the first transaction begins
 		}
 		d := p.denied("transactional id", id, kmsg.ACLOperationWrite)
+		d.Group = group
 		if !chosen {
 			d.Name = group + "-*"
 			d.Remedy = fmt.Sprintf("add an ACL for the operation WRITE on transactional ids with the prefix %q", group+"-")

@@ -37,7 +37,7 @@ type TransactionIdentity struct {
 
 // Transactions implements Connector.
 func (c *Cluster) Transactions(group string) (Transactions, error) { //nolint:ireturn // it implements Connector
-	id, _ := c.transactionalID(group)
+	id, _ := c.TransactionalID(group)
 	cl, err := c.client(kgo.TransactionalID(id), kgo.TransactionTimeout(c.cfg.Producer.TransactionTimeout))
 	if err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func (c *Cluster) Transactions(group string) (Transactions, error) { //nolint:ir
 	return &transactions{Client: cl, id: id}, nil
 }
 
-// transactionalID is that of a group's transactions; chosen is false when the configuration gives none, so that it is random.
-func (c *Cluster) transactionalID(group string) (id string, chosen bool) {
+// TransactionalID is that of a group's transactions; chosen is false when the configuration gives none, so that it is random.
+func (c *Cluster) TransactionalID(group string) (id string, chosen bool) {
 	switch gc := c.cfg.ForGroup(group); {
 	case c.cfg.Producer.TransactionalID != "":
 		return c.cfg.Producer.TransactionalID + "-" + group, true
