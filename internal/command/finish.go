@@ -28,7 +28,9 @@ func Finish(root *cobra.Command, examples map[string][]string) {
 			lines = append(lines, "  "+root.Name()+" "+e)
 		}
 		cmd.Example = strings.Join(lines, "\n")
-		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { completeWithNothing(cmd, f) })
+		for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			flags.VisitAll(func(f *pflag.Flag) { completeWithNothing(cmd, f) })
+		}
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error { return hint(cmd, check(cmd, args)) }
 		}
