@@ -41,10 +41,10 @@ func (c *Console) tail() *cobra.Command {
 			"somewhere on, and with --follow what is written later, until Ctrl-C. No group\n" +
 			"is joined, and nothing is committed. The filters come before the limit: -n 10\n" +
 			"--grep refund prints the last 10 with refund in them, however far back.\n\n" +
-			"A line has partition@offset, the time, key, value and headers; on a terminal it\n" +
-			"is cut where the screen ends. -o json has all of it, a record a line, as\n" +
-			"produce reads it, and -o yaml a document for each. Records are those of\n" +
-			"committed transactions, if not --uncommitted.\n\n" +
+			"A line has partition@offset, the time, key, value and headers. On a terminal it\n" +
+			"is cut where the screen ends; +2 stands for two headers that do not fit. -o\n" +
+			"json has all of it, a record a line, as produce reads it, and -o yaml a document\n" +
+			"for each. Records are those of committed transactions, if not --uncommitted.\n\n" +
 			"Exit codes: 0 printed, also when there was nothing or Ctrl-C was the end; 1 it\n" +
 			"could not be read.",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -217,11 +217,12 @@ func (l *recordLine) write(w io.Writer, r *kgo.Record) {
 		const between = 3 * 2 // two spaces after place, time and key
 		room := max(l.columns-l.place-len("2006-01-02T15:04:05Z")-max(l.key, len([]rune(key)))-between, leastValue)
 		if more != "" {
-			more = Cut(more, max(room/3, room-len([]rune(value))-2)) //nolint:mnd // a third, or what the value leaves
-			value = Cut(value, room-len([]rune(more))-2)
-		} else {
-			value = Cut(value, room)
+			if len([]rune(value))+2+len([]rune(more)) > room {
+				more = fmt.Sprintf("+%d", len(headers))
+			}
+			room -= 2 + len([]rune(more))
 		}
+		value = Cut(value, room)
 	}
 	if more != "" {
 		more = "  " + l.dim(more)

@@ -65,6 +65,8 @@ func newWriting(c *Console, a *admin.Cluster, topic string, patience time.Durati
 	}
 }
 
+var errInterrupted = errors.New("interrupted")
+
 var errUnacknowledged = errors.New("no acknowledgement within producer.delivery_timeout: whether it was written is not known")
 
 // watch gives up when nothing was acknowledged for too long, or by force, until the context that it returns is cancelled.
@@ -157,7 +159,7 @@ func (w *writing) all(ctx, forced context.Context, p *produceCommand, in *input)
 		err = nil
 	}
 	if ctx.Err() != nil {
-		err = fmt.Errorf("interrupted: %w", ctx.Err())
+		err = errInterrupted
 	}
 	return w.outcome(in, err)
 }
