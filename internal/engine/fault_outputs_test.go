@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -207,6 +208,42 @@ func TestF73_OutputThatIsRefusedFailsItsRecordAlone(t *testing.T) {
 				g.Expect(headerOf(dead[0], consumer.HeaderError)).To(ContainSubstring(refused.why.Message))
 				g.Expect(c.answered()).To(HaveLen(n - 1))
 			})
+		})
+	}
+}
+
+// An output may have the time of an old event. The delivery timeout counts from when it was sent.
+func TestF74_AnOldTimeIsNoDelay(t *testing.T) {
+	t.Parallel()
+	for _, exactly := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exactly once %t", exactly), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.topic("a", 1)
+			c.topic("answers", 1)
+			old := time.Now().Add(-1000 * time.Hour).Truncate(time.Millisecond)
+			p := c.run(t, func(r *router.Router) {
+				r.Group("g", func(g *router.Group) {
+					if exactly {
+						g.ExactlyOnce()
+					}
+					g.Topic("a").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, m *consumer.Typed[[]byte]) error {
+						return answers.Send(w, m.Key, offsetOf(m.Message), responder.Timestamp(old))
+					}, answers.Required()))
+				})
+			})
+			c.produce("a", 0, 3)
+			awaitCommitted(t, p, "a", 3)
+			p.stop()
+			g := NewWithT(t)
+			g.Expect(of[callbacks.ProduceFailed](p.events)).To(BeEmpty())
+			if exactly {
+				return // that it is committed says that they are there
+			}
+			c.expectAnswers(3, 1)
+			for _, r := range c.records("answers") {
+				g.Expect(r.Timestamp).To(BeTemporally("==", old))
+			}
 		})
 	}
 }

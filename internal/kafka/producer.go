@@ -30,6 +30,7 @@ type producer struct {
 	admin   *kadm.Client
 	cluster *Cluster
 	single  single
+	by      *delivery
 }
 
 const (
@@ -138,7 +139,7 @@ func ask(ctx context.Context, cl *kgo.Client) error {
 
 // Produce implements Producer.
 func (p *producer) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
-	p.Client.Produce(ctx, r, promise)
+	p.by.produce(ctx, p.Client.Produce, r, promise)
 }
 
 // ProduceAlone implements Producer.
@@ -158,6 +159,7 @@ func (p *producer) Flush(ctx context.Context) error {
 func (p *producer) Close() {
 	p.single.close()
 	p.Client.Close()
+	p.by.close()
 }
 
 func (p *producer) Topics(ctx context.Context, topics ...string) (map[string]Topic, error) {

@@ -64,6 +64,17 @@ type Own struct {
 	*kgo.Client
 
 	single *single
+	by     *delivery
+}
+
+// Produce sends a record, and waits while the buffer is full.
+func (o *Own) Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	o.by.produce(ctx, o.Client.Produce, r, promise)
+}
+
+// TryProduce is Produce, but fails where that would wait.
+func (o *Own) TryProduce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	o.by.produce(ctx, o.Client.TryProduce, r, promise)
 }
 
 // ProduceAlone sends a record that was refused together with others, for one of them, by itself.
@@ -74,6 +85,7 @@ func (o *Own) ProduceAlone(ctx context.Context, r *kgo.Record, promise func(*kgo
 func (o *Own) close() {
 	o.single.close()
 	o.Client.Close()
+	o.by.close()
 }
 
 // Own is the client that the program produces with, the engine's where it can be.
@@ -85,7 +97,7 @@ func (s *Shared) Own() (*Own, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Own{Client: p.Client, single: &p.single}, nil
+		return &Own{Client: p.Client, single: &p.single, by: p.by}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,21 +106,53 @@ func (s *Shared) Own() (*Own, error) {
 	}
 	if s.free == nil {
 		open := func() (*kgo.Client, error) {
-			return s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}))
+			return s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}), unbounded())
 		}
 		cl, err := open()
 		if err != nil {
 			return nil, err
 		}
-		s.free = &Own{Client: cl, single: &single{open: open}}
+		by := newDelivery(s.cfg.Producer.DeliveryTimeout)
+		s.free = &Own{Client: cl, single: &single{open: open, by: by}, by: by}
 	}
 	return s.free, nil
 }
 
+// Transactional is a client for transactions.
+type Transactional struct {
+	*kgo.Client
+
+	by *delivery
+}
+
 // Transactional makes a client for transactions, which is its caller's to close.
-func (s *Shared) Transactional() (*kgo.Client, error) {
-	p := s.cfg.Producer
-	return s.client(kgo.TransactionalID(p.TransactionalID), kgo.TransactionTimeout(p.TransactionTimeout))
+func (s *Shared) Transactional() (*Transactional, error) {
+	return s.transactional(s.cfg.Producer.TransactionalID)
+}
+
+func (c *Cluster) transactional(id string) (*Transactional, error) {
+	p := c.cfg.Producer
+	cl, err := c.client(kgo.TransactionalID(id), kgo.TransactionTimeout(p.TransactionTimeout), kgo.WithHooks(&recreated{}), unbounded())
+	if err != nil {
+		return nil, err
+	}
+	return &Transactional{Client: cl, by: newDelivery(p.DeliveryTimeout)}, nil
+}
+
+// Produce sends a record, and waits while the buffer is full.
+func (t *Transactional) Produce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	t.by.produce(ctx, t.Client.Produce, r, promise)
+}
+
+// TryProduce is Produce, but fails where that would wait.
+func (t *Transactional) TryProduce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	t.by.produce(ctx, t.Client.TryProduce, r, promise)
+}
+
+// Close ends the client.
+func (t *Transactional) Close() {
+	t.Client.Close()
+	t.by.close()
 }
 
 func (c *Cluster) client(more ...kgo.Opt) (*kgo.Client, error) {
@@ -138,12 +182,13 @@ func (s *Shared) Close() {
 
 // producer makes the client that a process shares.
 func (c *Cluster) producer() (*producer, error) {
-	open := func() (*kgo.Client, error) { return c.client(kgo.WithHooks(&recreated{})) }
+	open := func() (*kgo.Client, error) { return c.client(kgo.WithHooks(&recreated{}), unbounded()) }
 	cl, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c, single: single{open: open}}, nil
+	by := newDelivery(c.cfg.Producer.DeliveryTimeout)
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c, single: single{open: open, by: by}, by: by}, nil
 }
 
 // Producer implements Connector, with a client of its own.

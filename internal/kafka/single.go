@@ -21,6 +21,7 @@ func OneOfBatch(err error) bool {
 // single sends records one at a time by a client of its own, so that what the broker says of a batch it says of one record.
 type single struct {
 	open func() (*kgo.Client, error)
+	by   *delivery
 
 	mu      sync.Mutex
 	cl      *kgo.Client
@@ -69,11 +70,14 @@ func (s *single) next() {
 		now.promise(r, err)
 		s.next()
 	}
+	if err == nil {
+		err = now.ctx.Err() // given up while it waited
+	}
 	if err != nil {
 		answered(now.r, err)
 		return
 	}
-	cl.Produce(now.ctx, now.r, answered)
+	s.by.produce(context.WithoutCancel(now.ctx), cl.Produce, now.r, answered) // not for longer than from now
 }
 
 // client is called with the lock held.

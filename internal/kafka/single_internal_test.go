@@ -41,7 +41,7 @@ func TestRecordsAreSentAlone(t *testing.T) {
 		}
 		return nil, nil, false //nolint:nilnil // not answered here
 	})
-	s := &single{open: func() (*kgo.Client, error) {
+	s := &single{by: newDelivery(time.Minute), open: func() (*kgo.Client, error) {
 		return kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.ProducerLinger(10*time.Millisecond))
 	}}
 	g.Expect(s.flush(t.Context())).To(Succeed(), "nothing is under way")
@@ -68,7 +68,7 @@ func TestRecordsAreSentAlone(t *testing.T) {
 	g.Expect(<-refused).To(MatchError(kgo.ErrClientClosed))
 
 	wrong := errors.New("wrong")
-	s = &single{open: func() (*kgo.Client, error) { return nil, wrong }}
+	s = &single{by: newDelivery(time.Minute), open: func() (*kgo.Client, error) { return nil, wrong }}
 	s.produce(t.Context(), &kgo.Record{Topic: "a"}, func(_ *kgo.Record, err error) { refused <- err })
 	g.Expect(<-refused).To(MatchError(wrong))
 	s.close()

@@ -38,11 +38,11 @@ type TransactionIdentity struct {
 // Transactions implements Connector.
 func (c *Cluster) Transactions(group string) (Transactions, error) { //nolint:ireturn // it implements Connector
 	id, _ := c.TransactionalID(group)
-	cl, err := c.client(kgo.TransactionalID(id), kgo.TransactionTimeout(c.cfg.Producer.TransactionTimeout))
+	cl, err := c.transactional(id)
 	if err != nil {
 		return nil, err
 	}
-	return &transactions{Client: cl, id: id}, nil
+	return &transactions{Transactional: cl, id: id}, nil
 }
 
 // TransactionalID is that of a group's transactions; chosen is false when the configuration gives none, so that it is random.
@@ -58,7 +58,7 @@ func (c *Cluster) TransactionalID(group string) (id string, chosen bool) {
 }
 
 type transactions struct {
-	*kgo.Client
+	*Transactional
 
 	id string
 }
@@ -68,7 +68,7 @@ func (t *transactions) Begin() error { return t.BeginTransaction() } //nolint:wr
 
 // Produce implements Transactions.
 func (t *transactions) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
-	t.Client.Produce(ctx, r, promise)
+	t.Transactional.Produce(ctx, r, promise)
 }
 
 // Identity implements Transactions.

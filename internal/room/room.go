@@ -6,15 +6,19 @@ import (
 	"time"
 )
 
-// Context is its caller's until Leave, and has no end afterwards. There is one for every record, and hardly any waits, so what ends it is
+// Context is its caller's until Leave, and Then afterwards. There is one for every record, and hardly any waits, so what ends it is
 // made when somebody asks. It is not to be copied.
 type Context struct {
 	context.Context //nolint:containedctx // it is one itself
 
+	// Then bounds what comes after Leave, and is set before anybody else has the context. Defaults to nil: it has no end then.
+	Then context.Context //nolint:containedctx // as above
+
 	mu   sync.Mutex
 	left bool
-	own  context.Context //nolint:containedctx // ends with the caller's
-	stop func() bool     // from then on it does not
+	own  context.Context //nolint:containedctx // ends with the caller's, or with Then
+	end  context.CancelCauseFunc
+	stop func() bool // from then on it does not end with the caller's
 }
 
 // Leave lets go of the caller's context. What it has ended already stays ended.
@@ -22,8 +26,12 @@ func (c *Context) Leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = true
-	if c.stop != nil {
-		c.stop()
+	if c.own == nil {
+		return
+	}
+	c.stop()
+	if c.Then != nil {
+		context.AfterFunc(c.Then, func() { c.end(context.Cause(c.Then)) })
 	}
 }
 
@@ -31,23 +39,31 @@ func (c *Context) Leave() {
 func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.own == nil && !c.left && c.Context.Done() != nil {
-		own, end := context.WithCancelCause(context.WithoutCancel(c.Context))
-		c.own, c.stop = own, context.AfterFunc(c.Context, func() { end(context.Cause(c.Context)) })
-	}
-	if c.own == nil {
+	switch {
+	case c.own != nil:
+		return c.own.Done()
+	case c.left && c.Then != nil:
+		return c.Then.Done()
+	case c.left, c.Then == nil && c.Context.Done() == nil:
 		return nil
 	}
+	c.own, c.end = context.WithCancelCause(context.WithoutCancel(c.Context))
+	c.stop = context.AfterFunc(c.Context, func() { c.end(context.Cause(c.Context)) })
 	return c.own.Done()
 }
 
-// Err implements context.Context.
+// Err implements context.Context. When Then has ended, it is the cause of that.
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.own != nil:
+		if cause := context.Cause(c.own); c.Then != nil && cause == context.Cause(c.Then) { //nolint:errorlint // the very same
+			return cause
+		}
 		return c.own.Err()
+	case c.left && c.Then != nil:
+		return context.Cause(c.Then)
 	case c.left:
 		return nil
 	default:
@@ -55,5 +71,5 @@ func (c *Context) Err() error {
 	}
 }
 
-// Deadline implements context.Context. There is none, for the record.
+// Deadline implements context.Context. There is none that anybody could plan with.
 func (c *Context) Deadline() (time.Time, bool) { return time.Time{}, false }

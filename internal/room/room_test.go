@@ -34,3 +34,25 @@ func TestRoomEndsWithItsCallerUntilThereIsRoom(t *testing.T) {
 	g.Expect(never.Done()).To(BeNil())
 	g.Expect(never.Err()).To(Succeed())
 }
+
+func TestRoomEndsWithWhatComesThen(t *testing.T) {
+	g := NewWithT(t)
+	late := errors.New("late")
+	then, end := context.WithCancelCause(t.Context())
+	endless := context.WithoutCancel(t.Context())
+	asked, never := room.Context{Context: endless, Then: then}, room.Context{Context: t.Context(), Then: then}
+	alike := room.Context{Context: t.Context(), Then: then}
+	before, other := asked.Done(), alike.Done()
+	for _, c := range []*room.Context{&asked, &never, &alike} {
+		c.Leave()
+		g.Expect(c.Err()).To(Succeed())
+		g.Expect(c.Done()).NotTo(BeClosed())
+	}
+	end(late)
+	g.Eventually(before).Should(BeClosed())
+	g.Eventually(other).Should(BeClosed())
+	for _, c := range []*room.Context{&asked, &never, &alike} {
+		g.Expect(c.Done()).To(BeClosed())
+		g.Expect(c.Err()).To(BeIdenticalTo(late))
+	}
+}
