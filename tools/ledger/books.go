@@ -22,7 +22,8 @@ type sample struct {
 // books are all journals, and what handlers could not handle.
 type books struct {
 	byKey, failing, respond bool
-	partitions              int // at the beginning
+	exactly                 bool // what was written is what is committed of it
+	partitions              int  // at the beginning
 	produced                []line
 	handled                 []line        // in the order of their time
 	failed                  []line        // attempts
@@ -31,7 +32,7 @@ type books struct {
 }
 
 func read(o options) (*books, error) {
-	b := &books{byKey: o.byKey, failing: o.failing, respond: o.respond, partitions: o.partitions}
+	b := &books{byKey: o.byKey, failing: o.failing, respond: o.respond, exactly: o.exactly, partitions: o.partitions}
 	var err error
 	if b.produced, err = entries(filepath.Join(o.dir, "producer.jsonl")); err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ type summary struct {
 	lost, disordered, early       int
 	retried, dead, letters, soon  int
 	outputs, repeated, missing    int
+	doubled, undone               int
 	members                       int
 	recovery                      time.Duration
 	faults                        map[string]int
@@ -91,7 +93,8 @@ func (s *summary) String() string {
 		s.produced, s.handled, s.retried, s.dead, s.letters)
 	fmt.Fprintf(&text, "outputs %d, duplicates %d of records and %d of outputs, largest duplicate window %d, ",
 		s.outputs, s.duplicates, s.repeated, s.window)
-	fmt.Fprintf(&text, "lost = %d, outputs missing = %d, out of order = %d, ", s.lost, s.missing, s.disordered)
+	fmt.Fprintf(&text, "aborted with their transactions %d, ", s.undone)
+	fmt.Fprintf(&text, "lost = %d, outputs missing = %d, doubled = %d, out of order = %d, ", s.lost, s.missing, s.doubled, s.disordered)
 	fmt.Fprintf(&text, "committed early = %d, retried early = %d, members %d, recovery %s, seed %d", s.early, s.soon, s.members,
 		s.recovery.Round(time.Millisecond), s.seed)
 	for _, b := range s.breaches {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -67,6 +68,8 @@ func startCluster(ctx context.Context, o options) (_ *cluster, err error) {
 	case "kafka":
 		c.apache, err = kafka.Start(ctx, kafka.Options{
 			Brokers: o.brokers, Front: func(_ int, address string) (string, error) { return front(address) },
+			// How often it looks for transactions whose time is over, which hold up everybody behind them: 10 s of itself.
+			Config: map[string]string{"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"},
 		})
 		if err != nil {
 			return nil, err
@@ -245,6 +248,39 @@ func (c *cluster) open(ctx context.Context, topic string) (what string) {
 		}
 	})
 	return what
+}
+
+// awaitEnds returns when no transaction is open in any partition of the topics. Those of processes that were killed end when their time is
+// over.
+func (c *cluster) awaitEnds(ctx context.Context, topics []string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ends, err := c.admin.ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = ends.Error()
+		}
+		stable, stableErr := c.admin.ListCommittedOffsets(ctx, topics...)
+		if err = errors.Join(err, stableErr); err == nil {
+			if err = stable.Error(); err == nil {
+				ends.Each(func(end kadm.ListedOffset) {
+					if at, _ := stable.Lookup(end.Topic, end.Partition); at.Offset < end.Offset {
+						err = fmt.Errorf("a transaction is open at %s", place{end.Topic, end.Partition, at.Offset})
+					}
+				})
+			}
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // grow adds partitions.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +30,7 @@ type crew struct {
 // member is a consumer process.
 type member struct {
 	name   string
+	seat   int
 	cmd    *exec.Cmd
 	done   chan error
 	frozen bool
@@ -69,15 +71,32 @@ func (w *crew) command(name string, args ...string) *exec.Cmd {
 func (w *crew) start() error {
 	w.count++
 	name := fmt.Sprintf("member-%d", w.count)
-	m := &member{name: name, done: make(chan error, 1)}
+	m := &member{name: name, seat: w.seat(), done: make(chan error, 1)}
 	m.cmd = w.command(name, "consume", name, strings.Join(w.c.addrs, ","), filepath.Join(w.o.dir, name+".jsonl"),
-		strconv.FormatBool(w.o.byKey), strconv.FormatBool(w.o.failing), strconv.FormatBool(w.o.respond))
+		w.o.modes(), m.transactionalID())
 	if err := m.cmd.Start(); err != nil {
 		return err
 	}
 	go func() { m.done <- m.cmd.Wait() }()
 	w.members = append(w.members, m)
 	return nil
+}
+
+// seat is the first that nobody has.
+func (w *crew) seat() (free int) {
+	for slices.ContainsFunc(w.members, func(m *member) bool { return m.seat == free }) {
+		free++
+	}
+	return free
+}
+
+// transactionalID is that of a seat, as a pod of a StatefulSet has one: who is next ends what the one before has left open. Every second
+// seat has none, and the cluster ends it when its time is over.
+func (m *member) transactionalID() string {
+	if m.seat%2 == 1 {
+		return ""
+	}
+	return fmt.Sprintf("seat-%d", m.seat)
 }
 
 func (w *crew) remove(m *member) {

@@ -13,8 +13,8 @@ import (
 	"github.com/karafgo/karafgo/consumer"
 )
 
-// read reads all that topics have.
-func (c *cluster) read(ctx context.Context, topics ...string) (all []*kgo.Record, err error) {
+// read reads all that topics have, or what is committed of it.
+func (c *cluster) read(ctx context.Context, level kgo.IsolationLevel, topics ...string) (all []*kgo.Record, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ends, err := c.admin.ListEndOffsets(ctx, topics...)
@@ -35,7 +35,8 @@ func (c *cluster) read(ctx context.Context, topics ...string) (all []*kgo.Record
 		from[end.Topic][end.Partition] = kgo.NewOffset().At(0)
 		last[place{end.Topic, end.Partition, end.Offset - 1}] = true
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(from), kgo.DisableClientMetrics())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(from), kgo.DisableClientMetrics(),
+		kgo.FetchIsolationLevel(level), kgo.KeepControlRecords())
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,9 @@ func (c *cluster) read(ctx context.Context, topics ...string) (all []*kgo.Record
 			return nil, fmt.Errorf("read %v: the last of %d partitions is not there: %w", topics, len(last), fetches.Err())
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			all = append(all, r)
+			if !r.Attrs.IsControl() {
+				all = append(all, r)
+			}
 			delete(last, place{r.Topic, r.Partition, r.Offset})
 		})
 	}
@@ -96,6 +99,7 @@ func (b *books) checkForwarded(s *summary, ends []sample, done map[place]int64) 
 	}
 	at := map[step][]place{} // where a record is
 	dead, retried := map[int64]bool{}, map[int64]bool{}
+	passed := map[[2]string]bool{} // from where, and where to
 	for _, r := range b.forwarded {
 		if len(r.Value) != 8 {
 			s.breachf("a record of %d bytes is at %s", len(r.Value), placeOf(r))
@@ -104,6 +108,12 @@ func (b *books) checkForwarded(s *summary, ends []sample, done map[place]int64) 
 		now := step{number(r.Value), stageOf(r.Topic)}
 		fate := fateOf(now.seq, true)
 		at[now] = append(at[now], placeOf(r))
+		way := [2]string{sourceOf(r), r.Topic}
+		if b.exactly && passed[way] {
+			s.doubled++
+			s.breachf("record %d, which was at %s, is in %s once more, at %s", now.seq, way[0], r.Topic, placeOf(r))
+		}
+		passed[way] = true
 		switch {
 		case !fate.passes(now.stage):
 			s.breachf("record %d is at %s, and should have been done in %s", now.seq, placeOf(r), stages[fate.stage].topic)
@@ -139,6 +149,12 @@ func (b *books) checkForwarded(s *summary, ends []sample, done map[place]int64) 
 		}
 	}
 	s.dead, s.retried = len(dead), len(retried)
+}
+
+// sourceOf is where a record was that was passed on, by its headers.
+func sourceOf(r *kgo.Record) string {
+	return fmt.Sprintf("%s/%s@%s", header(r, consumer.HeaderSourceTopic), header(r, consumer.HeaderSourcePartition),
+		header(r, consumer.HeaderSourceOffset))
 }
 
 // sinceWhen is when the cluster had the records, or somewhat before.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
@@ -37,7 +39,27 @@ type options struct {
 	byKey      bool
 	failing    bool
 	respond    bool
+	exactly    bool
 	patience   time.Duration
+}
+
+// What consumers do, by the flags that ask for it.
+const (
+	modeByKey   = "by-key"
+	modeFailing = "failing"
+	modeRespond = "respond"
+	modeExactly = "exactly-once"
+)
+
+// modes are those that are set, separated by commas.
+func (o options) modes() string {
+	var set []string
+	for name, is := range map[string]bool{modeByKey: o.byKey, modeFailing: o.failing, modeRespond: o.respond, modeExactly: o.exactly} {
+		if is {
+			set = append(set, name)
+		}
+	}
+	return strings.Join(set, ",")
 }
 
 func main() {
@@ -69,11 +91,13 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.rate, "rate", 1000, "records per second")
 	flag.StringVar(&o.dir, "dir", "", "keep the journals in this folder; empty for a temporary one, which is removed when the books agree")
 	flag.StringVar(&o.faults, "faults", "", "only these, separated by commas: "+strings.Join(faultNames(), ", "))
-	flag.BoolVar(&o.byKey, "by-key", false, "handlers run side by side, in order by key, and every 1009th takes 200 ms")
-	flag.BoolVar(&o.failing, "failing", false,
+	flag.BoolVar(&o.byKey, modeByKey, false, "handlers run side by side, in order by key, and every 1009th takes 200 ms")
+	flag.BoolVar(&o.failing, modeFailing, false,
 		"handlers fail: for some records at first, for some until they are in a retry topic, for some for ever, "+
 			"which are dead-lettered; every 1009th takes 200 ms")
-	flag.BoolVar(&o.respond, "respond", false, "handlers write up to two outputs for each record, to two topics")
+	flag.BoolVar(&o.respond, modeRespond, false, "handlers write up to two outputs for each record, to two topics")
+	flag.BoolVar(&o.exactly, modeExactly, false,
+		"the same in transactions, which have the offsets too: each record's outputs must be there exactly once")
 	flag.DurationVar(&o.patience, "patience", 2*time.Minute, "how long the group may take to be done after the last fault")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -84,6 +108,10 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("-faults: no fault %q; there are %s", name, strings.Join(faultNames(), ", "))
 		}
 	}
+	if o.exactly && o.byKey {
+		return errors.New("-exactly-once is not for -by-key")
+	}
+	o.respond = o.respond || o.exactly
 	if o.members < least || o.members > 12 {
 		return errors.New("-members must be 3 to 12")
 	}
@@ -155,17 +183,12 @@ func check(ctx context.Context, o options) (*summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.failing {
-		if books.forwarded, err = c.read(ctx, forwardedTo()...); err != nil {
-			return nil, err
-		}
-	}
-	if o.respond {
-		if books.outputs, err = c.read(ctx, answeredTo()...); err != nil {
-			return nil, err
-		}
+	undone, err := c.fill(ctx, o, books)
+	if err != nil {
+		return nil, err
 	}
 	sum := books.compare(<-seen)
+	sum.undone = undone
 	sum.recovery, sum.faults, sum.seed = recovery, n.done, o.seed
 	if drained != nil {
 		sum.breachf("I6: %v", drained)
@@ -174,4 +197,28 @@ func check(ctx context.Context, o options) (*summary, error) {
 		sum.breachf("%s", text)
 	}
 	return sum, nil
+}
+
+// fill reads what the group wrote, and tells how many outputs are in transactions that were aborted.
+func (c *cluster) fill(ctx context.Context, o options, b *books) (undone int, err error) {
+	level := kgo.ReadUncommitted()
+	if o.exactly {
+		level = kgo.ReadCommitted()
+		if err := c.awaitEnds(ctx, o.writtenTo()); err != nil {
+			return 0, err
+		}
+	}
+	if o.failing {
+		if b.forwarded, err = c.read(ctx, level, forwardedTo()...); err != nil {
+			return 0, err
+		}
+	}
+	if !o.respond {
+		return 0, nil
+	}
+	if b.outputs, err = c.read(ctx, level, answeredTo()...); err != nil || !o.exactly {
+		return 0, err
+	}
+	all, err := c.read(ctx, kgo.ReadUncommitted(), answeredTo()...)
+	return len(all) - len(b.outputs), err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -98,7 +99,11 @@ func (b *books) checkOutputs(s *summary, ends []sample, done map[place]int64) {
 		written[out]++
 		if n := written[out]; n > 1 {
 			s.repeated++
-			if n == times[out.of()]+1 {
+			switch {
+			case b.exactly:
+				s.doubled++
+				s.breachf("output %d of record %d, which is %s, was committed once more, at %s", out.Index, out.Seq, out.of(), placeOf(r))
+			case n == times[out.of()]+1:
 				s.breachf("output %d of record %d was written once more, to %s, than %s was handled", out.Index, out.Seq,
 					placeOf(r), out.of())
 			}
@@ -109,10 +114,13 @@ func (b *books) checkOutputs(s *summary, ends []sample, done map[place]int64) {
 			continue // it was in a retry topic, which gives order up
 		}
 		order := line{Topic: r.Topic, Partition: out.Partition, Key: from.Key}
+		if b.exactly {
+			order.Key = fmt.Sprintf("any in %d", r.Partition)
+		}
 		if before, ok := last[order]; ok && cmp.Or(cmp.Compare(out.Offset, before.Offset), cmp.Compare(out.Index, before.Index)) < 0 {
 			s.disordered++
 			s.breachf("I2: output %d of %s is at %s, behind output %d of %s, and both have key %s", out.Index, out.of(), placeOf(r),
-				before.Index, before.of(), from.Key)
+				before.Index, before.of(), order.Key)
 			continue
 		}
 		last[order] = out

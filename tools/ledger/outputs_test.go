@@ -125,3 +125,65 @@ func TestEveryBreachOfOutputsIsFound(t *testing.T) {
 		})
 	}
 }
+
+// transacted are the same books, of a group whose outputs and offsets are in transactions.
+func transacted() (*books, samples) {
+	b, seen := responded()
+	b.exactly = true
+	return b, seen
+}
+
+func TestHonestBooksOfTransactionsAgree(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b, seen := transacted()
+	b.handled = append(b.handled, b.handled[0])
+	s := b.compare(seen)
+	g.Expect(s.breaches).To(BeEmpty(), "what was handled may have been undone")
+	g.Expect([]int{s.handled, s.duplicates, s.outputs, s.missing, s.doubled}).To(Equal([]int{8, 1, 9, 0, 0}))
+}
+
+func TestEveryBreachOfTransactionsIsFound(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(b *books){
+		"output 0 of record 1, which is ledger/0@0, was committed once more, at ledger.answers/0@99": func(b *books) {
+			b.handled = append(b.handled, b.handled[0])
+			b.outputs = append(b.outputs, answer(b.handled[0], 0, answers.Name(), 99))
+		},
+		"record 1 at ledger/0@0 was handled, and its output 0 is not in ledger.answers": func(b *books) {
+			b.outputs = b.outputs[1:]
+		},
+		"record 1 at offset 0 of partition 0 was never handled": func(b *books) {
+			b.handled, b.outputs = b.handled[1:], b.outputs[1:]
+		},
+		"output 0 of ledger/0@0 is at ledger.answers/0@1, behind output 0 of ledger/0@1, and both": func(b *books) { // of another key
+			for _, l := range []*line{&b.produced[1], &b.handled[1]} {
+				l.Key = "other"
+			}
+			b.outputs[1].Key = []byte("other")
+			b.outputs[0].Offset, b.outputs[1].Offset = b.outputs[1].Offset, b.outputs[0].Offset
+		},
+		"record 101, which was at ledger/0@3, is in ledger.ledger.retry.1s once more": func(b *books) {
+			i := slices.IndexFunc(b.forwarded, func(r *kgo.Record) bool { return r.Topic == stages[1].topic })
+			again := *b.forwarded[i]
+			again.Offset = 9
+			at := b.handled[slices.IndexFunc(b.handled, func(l line) bool { return l.Topic == stages[1].topic })]
+			at.Offset = 9
+			b.handled = append(b.handled, at)
+			b.forwarded = append(b.forwarded, &again)
+			b.outputs = append(b.outputs, answer(at, 0, answers.Name(), 99))
+		},
+		"record 199, which was at ledger/0@5, is in ledger.dlq once more": func(b *books) {
+			again := *b.forwarded[slices.IndexFunc(b.forwarded, func(r *kgo.Record) bool { return r.Topic == letters })]
+			again.Offset = 9
+			b.forwarded = append(b.forwarded, &again)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, seen := transacted()
+			spoil(b)
+			NewWithT(t).Expect(b.compare(seen).breaches).To(ContainElement(ContainSubstring(name)))
+		})
+	}
+}

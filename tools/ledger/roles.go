@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -139,9 +140,11 @@ const (
 // number is that of a record.
 func number(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }
 
-// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL BYKEY FAILING RESPOND.
+// consume handles records until it is told to stop: consume NAME BROKERS JOURNAL MODES ID. MODES are those of
+// the flags -by-key, -failing, -respond and -exactly-once that are set; ID is for transactions, and may be empty.
 func consume(ctx context.Context, args []string) error {
-	name, byKey, failing, respond := args[0], args[3] == "true", args[4] == "true", args[5] == "true"
+	name, modes := args[0], strings.Split(args[3], ",")
+	byKey, failing := slices.Contains(modes, modeByKey), slices.Contains(modes, modeFailing)
 	j, err := openJournal(args[2])
 	if err != nil {
 		return err
@@ -157,6 +160,8 @@ func consume(ctx context.Context, args []string) error {
 	cfg.Group.Drain = 5 * time.Second
 	cfg.Commit.Interval = time.Second
 	cfg.Producer.DeliveryTimeout = 2 * time.Minute // longer than any fault: an output that is given up is a failure, and no record's fate
+	cfg.Producer.TransactionalID = args[4]
+	cfg.Producer.TransactionTimeout = 10 * time.Second // some faults last longer
 	cfg.HTTP.Listen = ""
 	cfg.Log.Level = "info"
 	cfg.Log.Format = "json"
@@ -179,11 +184,14 @@ func consume(ctx context.Context, args []string) error {
 		}
 		return failure
 	})
-	if respond {
+	if slices.Contains(modes, modeRespond) {
 		handle = responding(handle)
 	}
 	return framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
 		r.Group(group, func(g *router.Group) {
+			if slices.Contains(modes, modeExactly) {
+				g.ExactlyOnce()
+			}
 			route := g.Topic(topic).Each(handle)
 			if byKey {
 				route.Concurrency(atOnce, router.ByKey)
