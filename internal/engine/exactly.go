@@ -70,7 +70,7 @@ type exactly struct {
 	a     *assignment
 	each  consumer.Handler
 	chain consumer.BatchHandler
-	outs  []*kgo.Record
+	outs  []*kgo.Record // in memory that is used again
 }
 
 // send implements sender.
@@ -78,7 +78,7 @@ func (x *exactly) send(_ *delivery, _, out *kgo.Record) { x.outs = append(x.outs
 
 // Handle implements consumer.Handler.
 func (x *exactly) Handle(ctx context.Context, m *consumer.Message) error {
-	x.outs = nil
+	x.reset()
 	if err := x.each.Handle(ctx, m); err != nil {
 		return err //nolint:wrapcheck // the handler's own
 	}
@@ -87,7 +87,7 @@ func (x *exactly) Handle(ctx context.Context, m *consumer.Message) error {
 
 // HandleBatch implements consumer.BatchHandler.
 func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
-	x.outs = nil
+	x.reset()
 	first, last, attempt := b.First().Record, b.Last().Record, b.First().Attempt()
 	err := x.chain.HandleBatch(ctx, b)
 	if err == nil {
@@ -105,27 +105,29 @@ func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 
 // finish puts outputs into the transaction, and moves the position with them. Without outputs there is nothing that must go together.
 func (x *exactly) finish(rec *kgo.Record, attempt int, at position) error {
-	outs := x.outs
-	x.outs = nil
+	defer x.reset()
 	switch {
-	case len(outs) == 0:
+	case len(x.outs) == 0:
 		return nil
-	case attempt > 1 || x.t.isSuspect(x.a, rec.Offset):
-		return x.t.alone(x.a, rec, outs, at)
+	case attempt > 1:
+		return x.t.alone(x.a, rec, x.outs, at)
 	}
-	return x.t.finish(x.a, rec, outs, at)
+	return x.t.finish(x.a, rec, x.outs, at)
 }
 
-func (t *transactor) isSuspect(a *assignment, offset int64) bool {
-	t.gate.RLock()
-	defer t.gate.RUnlock()
-	s, ok := t.suspects[a.tp]
-	return ok && s.first <= offset && offset <= s.last
+// reset forgets outputs: of an attempt that failed, or that are in the transaction.
+func (x *exactly) reset() {
+	clear(x.outs)
+	x.outs = x.outs[:0]
 }
 
 // finish shares the gate.
 func (t *transactor) finish(a *assignment, rec *kgo.Record, outs []*kgo.Record, at position) error {
 	t.gate.RLock()
+	if s, ok := t.suspects[a.tp]; ok && s.first <= rec.Offset && rec.Offset <= s.last {
+		t.gate.RUnlock()
+		return t.alone(a, rec, outs, at)
+	}
 	err := t.add(a, rec, outs)
 	ok := err == nil && a.finish(at)
 	t.gate.RUnlock()
@@ -149,12 +151,13 @@ func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) err
 		t.refuse(&refusal{offset: -1, err: err})
 		return err
 	}
+	promise := func(out *kgo.Record, err error) {
+		if err != nil {
+			t.refuse(&refusal{tp: a.tp, offset: rec.Offset, topic: out.Topic, err: err})
+		}
+	}
 	for _, out := range outs {
-		t.client.Produce(t.r.e.base, a.source(rec.Offset), out, func(out *kgo.Record, err error) {
-			if err != nil {
-				t.refuse(&refusal{tp: a.tp, offset: rec.Offset, topic: out.Topic, err: err})
-			}
-		})
+		t.client.Produce(t.r.e.base, a.source(rec.Offset), out, promise)
 	}
 	return nil
 }
