@@ -129,6 +129,15 @@ func (d *driver) run(w workload, c contender, s *stage, gogc string) (work.Sampl
 		Group:   fmt.Sprintf("bench-%s-%d", c.Name, time.Now().UnixNano()),
 		Handler: w.Handler, Sleep: w.Sleep, Until: w.Until, After: w.After, Count: w.Count, GroupPerTopic: w.Groups,
 		SlowEvery: w.Every, Slow: w.Slow, Spread: w.Spread, FailKey: w.FailKey, AtOnce: w.AtOnce,
+		Interval: w.Interval,
+	}
+	if w.Handler == work.Store || w.Handler == work.StoreBatch {
+		database, err := os.MkdirTemp(d.dir, "database-")
+		if err != nil {
+			return work.Sample{}, err
+		}
+		defer func() { _ = os.RemoveAll(database) }()
+		job.Database = filepath.Join(database, "bench.db")
 	}
 	if w.Feed > 0 {
 		job.Ends = make([]int64, len(s.ends))

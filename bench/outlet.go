@@ -26,6 +26,7 @@ type outlet struct {
 	topic string
 	ends  []int64 // of the sources
 	group string  // whose offsets are to be at the ends; empty where nothing is consumed
+	level kgo.IsolationLevel
 	told  *os.File
 	tell  *os.File
 	quit  context.CancelFunc
@@ -35,8 +36,13 @@ type outlet struct {
 // open makes the topic, and ends the client's standard input when as many records are in it as there should be.
 func (s *stage) open(ctx context.Context, w workload, job *work.Job) (*outlet, error) {
 	o := &outlet{s: s, topic: fmt.Sprintf("%s-out-%d", s.topics[0], time.Now().UnixNano()), ends: s.ends, done: make(chan struct{})}
-	if w.Handler == work.Transform {
+	ready := o.written
+	switch w.Handler {
+	case work.Transform:
 		o.group = job.Group
+	case work.Transact: // ends of the topic count markers too
+		o.group, o.level = job.Group, kgo.ReadCommitted()
+		ready = func(ctx context.Context) bool { return o.committed(ctx) == nil }
 	}
 	made, err := s.admin.CreateTopics(ctx, int32(w.Partitions), -1, nil, o.topic)
 	if err == nil {
@@ -50,7 +56,7 @@ func (s *stage) open(ctx context.Context, w workload, job *work.Job) (*outlet, e
 		return nil, err
 	}
 	ctx, o.quit = context.WithCancel(ctx)
-	go o.watch(ctx)
+	go o.watch(ctx, ready)
 	return o, nil
 }
 
@@ -61,7 +67,7 @@ func (o *outlet) wanted() (n int64) {
 	return n
 }
 
-func (o *outlet) watch(ctx context.Context) {
+func (o *outlet) watch(ctx context.Context, ready func(context.Context) bool) {
 	defer close(o.done)
 	defer o.tell.Close() //nolint:errcheck // a pipe
 	tick := time.NewTicker(lookEvery)
@@ -72,61 +78,50 @@ func (o *outlet) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		ends, err := o.s.admin.ListEndOffsets(ctx, o.topic)
-		if err != nil {
-			continue
-		}
-		n := int64(0)
-		ends.Each(func(l kadm.ListedOffset) { n += max(l.Offset, 0) })
-		if n >= o.wanted() {
+		if ready(ctx) {
 			return
 		}
 	}
 }
 
+// written reports whether as many records are in the topic as there should be.
+func (o *outlet) written(ctx context.Context) bool {
+	ends, err := o.s.admin.ListEndOffsets(ctx, o.topic)
+	if err != nil {
+		return false
+	}
+	n := int64(0)
+	ends.Each(func(l kadm.ListedOffset) { n += max(l.Offset, 0) })
+	return n >= o.wanted()
+}
+
 // check reads the topic: every record has its output, changed, and the outputs of a partition that was consumed are in its order. It
-// returns how many
-// there should be.
+// returns how many there should be.
 func (o *outlet) check(ctx context.Context) (int64, error) {
 	seen := make([][]bool, len(o.ends))
 	for i, end := range o.ends {
 		seen[i] = make([]bool, end)
 	}
-	ends, err := o.s.admin.ListEndOffsets(ctx, o.topic)
-	if err != nil {
-		return 0, err
-	}
-	at, left := map[int32]kgo.Offset{}, int64(0)
-	ends.Each(func(l kadm.ListedOffset) {
-		at[l.Partition] = kgo.NewOffset().AtStart()
-		left += l.Offset
-	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(o.s.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.topic: at}))
-	if err != nil {
-		return 0, err
-	}
-	defer cl.Close()
 	again, disorder := 0, 0
-	last := map[[2]int]int64{} // by partition of the output and of the input
-	for left > 0 && ctx.Err() == nil {
-		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			left--
-			source, n := work.NumberOf(r.Value)
-			if r.Value[len(r.Value)-1] != work.Changed || source >= len(seen) || n >= int64(len(seen[source])) {
-				err = fmt.Errorf("output %d@%d is not what was to be written", r.Partition, r.Offset)
-				return
-			}
-			if seen[source][n] {
-				again++
-			}
-			seen[source][n] = true
-			way := [2]int{int(r.Partition), source}
-			if o.group != "" && n+1 <= last[way] {
-				disorder++
-			}
-			last[way] = n + 1
-		})
-	}
+	before := map[[2]int]int64{} // by partition of the output and of the input
+	var wrong error
+	err := o.read(ctx, func(r *kgo.Record) {
+		source, n := work.NumberOf(r.Value)
+		if r.Value[len(r.Value)-1] != work.Changed || source >= len(seen) || n >= int64(len(seen[source])) {
+			wrong = fmt.Errorf("output %d@%d is not what was to be written", r.Partition, r.Offset)
+			return
+		}
+		if seen[source][n] {
+			again++
+		}
+		seen[source][n] = true
+		way := [2]int{int(r.Partition), source}
+		if o.group != "" && n+1 <= before[way] {
+			disorder++
+		}
+		before[way] = n + 1
+	})
+	err = errors.Join(err, wrong)
 	missing := 0
 	for _, records := range seen {
 		for _, is := range records {
@@ -139,7 +134,38 @@ func (o *outlet) check(ctx context.Context) (int64, error) {
 		err = errors.Join(err, fmt.Errorf("of %d outputs %d are missing, %d are there again, %d are out of order",
 			o.wanted(), missing, again, disorder))
 	}
-	return o.wanted(), errors.Join(err, ctx.Err(), o.committed(ctx))
+	return o.wanted(), errors.Join(err, o.committed(ctx))
+}
+
+// read reads the topic, or what is committed of it.
+func (o *outlet) read(ctx context.Context, fn func(*kgo.Record)) error {
+	ends, err := o.s.admin.ListEndOffsets(ctx, o.topic)
+	if err != nil {
+		return err
+	}
+	at, last := map[int32]kgo.Offset{}, map[int32]int64{}
+	ends.Each(func(l kadm.ListedOffset) {
+		if l.Offset > 0 {
+			at[l.Partition], last[l.Partition] = kgo.NewOffset().AtStart(), l.Offset-1
+		}
+	})
+	cl, err := kgo.NewClient(kgo.SeedBrokers(o.s.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.topic: at}),
+		kgo.FetchIsolationLevel(o.level), kgo.KeepControlRecords())
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for len(last) > 0 && ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+			if r.Offset == last[r.Partition] {
+				delete(last, r.Partition)
+			}
+			if !r.Attrs.IsControl() {
+				fn(r)
+			}
+		})
+	}
+	return ctx.Err()
 }
 
 // committed checks that the group has committed what it consumed.

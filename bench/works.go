@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/karafgo/karafgo/bench/internal/work"
@@ -22,32 +23,33 @@ const perPartition = "karafgo-each"
 type contender struct {
 	Name    string
 	Program string
-	Decodes bool // leaves the decoding of JSON to what it measures
-	Grows   bool // takes part in works about growth
-	Java    bool // built by Maven, and only for -parallel-consumer
-	Writes  writes
-	Slow    bool // has a part of the records only where it has to write
+	Decodes bool     // leaves the decoding of JSON to what it measures
+	Grows   bool     // takes part in works about growth
+	Java    bool     // built by Maven, and only for -parallel-consumer
+	Own     []string // handlers that it has a program of its own for
+	Alone   bool     // takes part in no other works
+	Slow    bool     // has a part of the records only where it has to write
 }
 
-// writes are the works with outputs that a client takes part in, Alone in no others.
-type writes struct{ Transform, Produce, Alone bool }
-
 var contenders = []contender{
-	{Name: raw, Program: "kgo", Grows: true, Writes: writes{Transform: true, Produce: true}},
+	{
+		Name: raw, Program: "kgo", Grows: true,
+		Own: []string{work.Transform, work.Produce, work.Transact, work.Store, work.StoreBatch},
+	},
 	{Name: "raw-kgo-partitions", Program: "kgo"},
-	{Name: perPartition, Program: ours, Grows: true, Writes: writes{Transform: true}},
+	{Name: perPartition, Program: ours, Grows: true, Own: []string{work.Transform, work.Transact, work.Store}},
 	{Name: "karafgo-each-middleware", Program: ours},
 	{Name: "karafgo-each-reuse", Program: ours},
-	{Name: "karafgo-batch", Program: ours, Grows: true, Writes: writes{Transform: true}},
+	{Name: "karafgo-batch", Program: ours, Grows: true, Own: []string{work.Transform, work.Transact, work.StoreBatch}},
 	{Name: "karafgo-typed", Program: ours, Decodes: true},
 	{Name: byKey, Program: ours},
-	{Name: "karafgo-producer", Program: ours, Writes: writes{Produce: true, Alone: true}},
-	{Name: "sarama", Program: "sarama", Writes: writes{Transform: true, Produce: true}},
+	{Name: "karafgo-producer", Program: ours, Own: []string{work.Produce}, Alone: true},
+	{Name: "sarama", Program: "sarama", Own: []string{work.Transform, work.Produce}},
 	{Name: "kafka-go", Program: "segmentio"},
 	{Name: "goka", Program: "goka"},
 	{Name: "confluent", Program: "confluent"},
 	{Name: "confluent-backoff-10ms", Program: "confluent"},
-	{Name: "watermill", Program: "watermill", Writes: writes{Transform: true, Produce: true}, Slow: true},
+	{Name: "watermill", Program: "watermill", Own: []string{work.Transform, work.Produce}, Slow: true},
 	{Name: parallelKeys, Program: "parallel", Java: true},
 	{Name: parallelPartitions, Program: "parallel", Java: true},
 }
@@ -87,6 +89,8 @@ type workload struct {
 	Until   string
 	After   time.Duration
 	Count   int
+
+	Interval time.Duration // of transactions
 
 	Feed   time.Duration // a record in every partition, again and again
 	Second bool          // another process of the same client is in the group before
@@ -170,6 +174,17 @@ var works = []workload{
 		Name: "produce-only", About: "100-byte records to 6 partitions, acks=all, idempotent",
 		Partitions: six, Records: million, Size: 100, Handler: work.Produce, Until: work.Told, Judge: judgeSpeed,
 	},
+	transacting("exactly-100b", hundred*time.Millisecond),
+	transacting("exactly-100b-10ms", hundred*time.Millisecond/10), //nolint:mnd // a tenth
+	{
+		Name: "sqlite-each", About: "a row of a SQLite database grows and the offset moves, in a transaction for each record",
+		Partitions: six, Records: 6 * tenThousand, Size: 100, Keys: tenThousand, Handler: work.Store, Until: work.AtEnd, Judge: judgeSpeed,
+	},
+	{
+		Name: "sqlite-batch", About: "the same in a transaction for up to 500 records",
+		Partitions: six, Records: 30 * tenThousand, Size: 100, Keys: tenThousand, Handler: work.StoreBatch, Until: work.AtEnd,
+		Judge: judgeSpeed,
+	},
 	growing("records-250k", func(w *workload) { w.Records = million / 4 }),
 	growing("records-1m", func(*workload) {}),
 	growing("records-4m", func(w *workload) { w.Records = 4 * million }),
@@ -190,6 +205,14 @@ var works = []workload{
 	growing("headers-20", func(w *workload) { w.Headers = 20 }),
 }
 
+func transacting(name string, interval time.Duration) workload {
+	return workload{
+		Name: name, About: "consume, transform, produce exactly once: ctp-100b with a transaction every " + interval.String(),
+		Partitions: six, Records: million, Size: 100, Keys: tenThousand, Handler: work.Transact, Interval: interval, Until: work.Told,
+		Judge: judgeSpeed,
+	}
+}
+
 func growing(name string, change func(*workload)) workload {
 	w := workload{
 		Name: name, About: "how cost grows: 100-byte records", Partitions: six, Records: million, Size: 100,
@@ -200,18 +223,16 @@ func growing(name string, change func(*workload)) workload {
 }
 
 // writes reports whether the work has outputs.
-func (w workload) writes() bool { return w.Handler == work.Transform || w.Handler == work.Produce }
+func (w workload) writes() bool { return w.Until == work.Told }
 
 // takes reports whether the work is measured with a client.
 func (w workload) takes(c contender) bool {
 	switch {
 	case c.Java:
 		return false
-	case w.Handler == work.Transform:
-		return c.Writes.Transform
-	case w.Handler == work.Produce:
-		return c.Writes.Produce
-	case c.Writes.Alone:
+	case work.Own(w.Handler):
+		return slices.Contains(c.Own, w.Handler)
+	case c.Alone:
 		return false
 	case w.Growth:
 		return c.Grows

@@ -32,7 +32,7 @@ type transactor struct {
 	nos     map[kafka.TopicPartition]*refusals // what of each partition was refused
 	begin   sync.Mutex                         // with the gate shared
 	client  kafka.Transactions                 // nil: to be made
-	begun   bool
+	begun   atomic.Bool                        // written with begin or with the gate shut
 	// With the gate shut:
 	suspects map[kafka.TopicPartition]stretch // records whose outputs were refused: they go alone
 	failures int                              // transactions undone, one after the other
@@ -186,9 +186,12 @@ func (t *transactor) refuse(no *refusal) {
 
 // open begins a transaction, if none is open.
 func (t *transactor) open() (err error) {
+	if t.begun.Load() {
+		return nil
+	}
 	t.begin.Lock()
 	defer t.begin.Unlock()
-	if t.begun {
+	if t.begun.Load() {
 		return nil
 	}
 	if t.client == nil {
@@ -199,7 +202,7 @@ func (t *transactor) open() (err error) {
 	if err := t.client.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	t.begun = true
+	t.begun.Store(true)
 	return nil
 }
 
@@ -214,7 +217,7 @@ func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, a
 	if a.is(stateClosed) {
 		return errUndone
 	}
-	if t.begun || t.refused.Load() != nil {
+	if t.begun.Load() || t.refused.Load() != nil {
 		if err := t.end(t.r.e.base, t.due(nil)); err != nil {
 			return errUndone
 		}
@@ -281,14 +284,14 @@ func (t *transactor) due(sealed []*assignment) ready {
 func (t *transactor) commit(ctx context.Context, sealed []*assignment, store bool) error {
 	t.gate.Lock()
 	defer t.gate.Unlock()
-	if t.r.disown() && t.begun {
+	if t.r.disown() && t.begun.Load() {
 		t.undo(offsets.ErrRevoked)
 	}
 	if !store {
 		for _, a := range sealed {
 			a.seal()
 		}
-		if len(sealed) > 0 && t.begun {
+		if len(sealed) > 0 && t.begun.Load() {
 			t.undo(offsets.ErrRevoked)
 		}
 		return nil
@@ -298,14 +301,15 @@ func (t *transactor) commit(ctx context.Context, sealed []*assignment, store boo
 
 // end commits, or undoes what it cannot commit. It is called with the gate shut.
 func (t *transactor) end(ctx context.Context, d ready) error {
-	if !t.begun && t.refused.Load() == nil {
+	if !t.begun.Load() && t.refused.Load() == nil {
 		return t.r.committer.send(ctx, d.offsets, d.as)
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTransaction)
 	defer cancel()
 	err := t.store(ctx, d.offsets)
 	if err == nil {
-		t.begun, t.failures, t.fenced = false, 0, 0
+		t.failures, t.fenced = 0, 0
+		t.begun.Store(false)
 		for _, a := range d.as {
 			t.r.emit(callbacks.Committed{Where: a.where(), Offset: d.offsets[a.tp].Offset})
 			a.stored(d.offsets[a.tp])
@@ -355,7 +359,7 @@ func (t *transactor) abort(why error) {
 			_, _ = other.Identity(ctx) // else with the next transaction
 		}
 	}
-	t.begun = false
+	t.begun.Store(false)
 	t.refused.Store(nil)
 	t.noMu.Lock()
 	clear(t.nos)
@@ -364,7 +368,7 @@ func (t *transactor) abort(why error) {
 
 // ended aborts what the client has open. A producer id that it gave up meanwhile it asks for anew, which is the abort then.
 func (t *transactor) ended(ctx context.Context) bool {
-	if !t.begun || t.client.End(ctx, false) != nil {
+	if !t.begun.Load() || t.client.End(ctx, false) != nil {
 		return false
 	}
 	_, err := t.client.Identity(ctx)

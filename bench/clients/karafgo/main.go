@@ -26,6 +26,11 @@ func main() {
 		"karafgo-by-key":          func(r *client.Run) error { return run(r, byKey) },
 		"karafgo-each:transform":  func(r *client.Run) error { return run(r, transform) },
 		"karafgo-batch:transform": func(r *client.Run) error { return run(r, transformBatch) },
+		"karafgo-each:transact":   func(r *client.Run) error { return run(r, exactly(transform)) },
+		"karafgo-batch:transact":  func(r *client.Run) error { return run(r, exactly(transformBatch)) },
+
+		"karafgo-each:store":        func(r *client.Run) error { return store(r, storeEach) },
+		"karafgo-batch:store-batch": func(r *client.Run) error { return store(r, storeBatch) },
 
 		"karafgo-producer:produce": produce,
 	})
@@ -57,6 +62,9 @@ func config(r *client.Run) framework.Config {
 	cfg.Log.Level = "error"
 	cfg.HTTP.Listen = ""
 	cfg.Producer.Compression = "none"
+	if r.Interval > 0 {
+		cfg.Commit.TransactionInterval = r.Interval
+	}
 	return cfg
 }
 

@@ -33,6 +33,14 @@ func transformBatch(r *client.Run, g *router.Group, topic string) {
 		}, out.Required()), batchSize, batchWait)
 }
 
+// exactly draws the group with ExactlyOnce.
+func exactly(draw func(*client.Run, *router.Group, string)) func(*client.Run, *router.Group, string) {
+	return func(r *client.Run, g *router.Group, topic string) {
+		g.ExactlyOnce()
+		draw(r, g, topic)
+	}
+}
+
 // failing ends what sends when a record is not acknowledged.
 type failing struct{ stop context.CancelCauseFunc }
 

@@ -17,6 +17,7 @@ func main() {
 	client.Main(map[string]func(*client.Run) error{
 		"raw-kgo": loop, "raw-kgo-partitions": partitions,
 		"raw-kgo:transform": transform, "raw-kgo:produce": produce,
+		"raw-kgo:transact": transact, "raw-kgo:store": storeEach, "raw-kgo:store-batch": storeBatch,
 	})
 }
 

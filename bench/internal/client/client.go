@@ -79,8 +79,7 @@ func (r *Run) Groups() [][]string {
 	return groups
 }
 
-// Main runs the variant that the job names, and prints a sample. What writes to an output is named after the variant and the handler:
-// "raw-kgo:transform".
+// Main runs the variant that the job names, and prints a sample.
 func Main(variants map[string]func(*Run) error) {
 	if err := run(variants); err != nil {
 		fmt.Fprintln(os.Stderr, "bench client:", err)
@@ -97,7 +96,7 @@ func run(variants map[string]func(*Run) error) error {
 		return fmt.Errorf("read job: %w", err)
 	}
 	name := r.Variant
-	if r.Output != "" {
+	if work.Own(r.Handler) {
 		name += ":" + r.Handler
 	}
 	consume := variants[name]

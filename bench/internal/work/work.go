@@ -12,6 +12,10 @@ const (
 
 	Transform = "transform" // writes the value, with its last byte changed, to Output with the same key
 	Produce   = "produce"   // consumes nothing: writes Ends records to Output
+	Transact  = "transact"  // Transform exactly once: outputs and offsets are in transactions, one every Interval
+
+	Store      = "store"       // adds to a row of Database, with the offset, in a transaction for each record
+	StoreBatch = "store-batch" // the same for up to 500 records
 )
 
 // When a client ends.
@@ -22,6 +26,16 @@ const (
 	Partitions = "partitions" // it has had records of Count partitions
 	Told       = "told"       // its standard input ends: all that it should write is in Output
 )
+
+// Own reports whether clients have a variant of their own for a handler, named after both: "raw-kgo:transform". For all others they
+// consume, and call what all have in common.
+func Own(handler string) bool {
+	switch handler {
+	case Transform, Produce, Transact, Store, StoreBatch:
+		return true
+	}
+	return false
+}
 
 // Job is what a client process is asked to do, in JSON, as its argument.
 type Job struct {
@@ -39,6 +53,10 @@ type Job struct {
 	// Output is the topic that outputs go to, and Size how long the values are that are made for it.
 	Output string `json:"output,omitempty"`
 	Size   int    `json:"size,omitempty"`
+	// Interval is how long a transaction of Transact takes before it is committed.
+	Interval time.Duration `json:"interval,omitempty"`
+	// Database is the file that Store and StoreBatch write to.
+	Database string `json:"database,omitempty"`
 	// SlowEvery makes every so manieth record take Slow instead of Sleep. Spread makes it take any time up to Sleep. FailKey fails the
 	// records of a key, always.
 	SlowEvery int64         `json:"slow_every,omitempty"`

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/bench/internal/client"
+)
+
+// transact consumes, transforms and produces exactly once, with the session that franz-go has for it: what is polled until the interval is
+// over is committed with its outputs.
+func transact(r *client.Run) error {
+	ctx, cancel := r.Context()
+	defer cancel()
+	s, err := kgo.NewGroupTransactSession(append(producing(r), kgo.TransactionalID(r.Group), kgo.ConsumerGroup(r.Group),
+		kgo.ConsumeTopics(r.Topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.Balancers(kgo.CooperativeStickyBalancer()))...)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var refused atomic.Pointer[error]
+	promise := func(_ *kgo.Record, err error) {
+		if err != nil {
+			refused.CompareAndSwap(nil, &err)
+		}
+	}
+	for ctx.Err() == nil {
+		if err := s.Begin(); err != nil {
+			return err
+		}
+		if err := fillTransaction(ctx, r, s, promise); err != nil {
+			return err
+		}
+		if err := s.Client().Flush(context.Background()); err != nil {
+			return err
+		}
+		if err := refused.Load(); err != nil {
+			return *err // nothing of it is committed
+		}
+		if _, err := s.End(context.Background(), kgo.TryCommit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillTransaction writes outputs until the interval is over.
+func fillTransaction(ctx context.Context, r *client.Run, s *kgo.GroupTransactSession, promise func(*kgo.Record, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, r.Interval)
+	defer cancel()
+	for ctx.Err() == nil {
+		fetches := s.PollRecords(ctx, most)
+		if ctx.Err() == nil && fetches.Err() != nil {
+			return fetches.Err()
+		}
+		fetches.EachRecord(func(rec *kgo.Record) {
+			out := &kgo.Record{Key: rec.Key, Value: r.Transform(rec.Topic, rec.Partition, rec.Offset, rec.Value)}
+			s.Produce(context.Background(), out, promise)
+		})
+	}
+	return nil
+}
