@@ -51,6 +51,7 @@ func Configure(cfg config.Config) Settings {
 				CommitThreshold: g.Commit.Threshold,
 
 				TransactionInterval: g.Commit.TransactionInterval,
+				TransactionTimeout:  cfg.Producer.TransactionTimeout,
 				StopOnGap:           g.Fetch.OnGap == config.StopOnGap,
 
 				StopOnUnreadable: g.Fetch.OnUnreadable == config.StopOnUnreadable,

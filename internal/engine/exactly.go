@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/callbacks"
-	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/offsets"
 )
@@ -33,6 +32,7 @@ type transactor struct {
 	begin   sync.Mutex                         // with the gate shared
 	client  kafka.Transactions                 // nil: to be made
 	begun   atomic.Bool                        // written with begin or with the gate shut
+	since   time.Time                          // when it was begun
 	// With the gate shut:
 	suspects map[kafka.TopicPartition]stretch // records whose outputs were refused: they go alone
 	failures int                              // transactions undone, one after the other
@@ -62,63 +62,6 @@ var errUndone = errors.New("its transaction is aborted, and it is handled again"
 
 func newTransactor(r *runner) *transactor {
 	return &transactor{r: r, nos: map[kafka.TopicPartition]*refusals{}, suspects: map[kafka.TopicPartition]stretch{}}
-}
-
-// exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded.
-type exactly struct {
-	t     *transactor
-	a     *assignment
-	each  consumer.Handler
-	chain consumer.BatchHandler
-	outs  []*kgo.Record // in memory that is used again
-}
-
-// send implements sender.
-func (x *exactly) send(_ *delivery, _, out *kgo.Record) { x.outs = append(x.outs, out) }
-
-// Handle implements consumer.Handler.
-func (x *exactly) Handle(ctx context.Context, m *consumer.Message) error {
-	x.reset()
-	if err := x.each.Handle(ctx, m); err != nil {
-		return err //nolint:wrapcheck // the handler's own
-	}
-	return x.finish(m.Record, m.Attempt(), position{m.Offset + 1, m.LeaderEpoch})
-}
-
-// HandleBatch implements consumer.BatchHandler.
-func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
-	x.reset()
-	first, last, attempt := b.First().Record, b.Last().Record, b.First().Attempt()
-	err := x.chain.HandleBatch(ctx, b)
-	if err == nil {
-		return x.finish(first, attempt, position{last.Offset + 1, last.LeaderEpoch})
-	}
-	at := consumer.VerdictOf(err).At
-	if at == nil || at.Record == first {
-		return err //nolint:wrapcheck // the handler's own
-	}
-	if undone := x.finish(first, attempt, position{at.Offset, at.LeaderEpoch}); undone != nil {
-		return undone
-	}
-	return err //nolint:wrapcheck // as above
-}
-
-// finish puts outputs into the transaction, and moves the position with them. Without outputs there is nothing that must go together.
-func (x *exactly) finish(rec *kgo.Record, attempt int, at position) error {
-	defer x.reset()
-	switch {
-	case len(x.outs) == 0:
-		return nil
-	case attempt > 1:
-		return x.t.alone(x.a, rec, x.outs, at)
-	}
-	return x.t.finish(x.a, rec, x.outs, at)
-}
-
-// reset forgets outputs: of an attempt that failed, or that are in the transaction.
-func (x *exactly) reset() {
-	clear(x.outs)
-	x.outs = x.outs[:0]
 }
 
 // finish shares the gate.
@@ -202,6 +145,7 @@ func (t *transactor) open() (err error) {
 	if err := t.client.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
+	t.since = time.Now()
 	t.begun.Store(true)
 	return nil
 }
@@ -382,6 +326,9 @@ func (t *transactor) fatal(why error) {
 		t.r.e.fatal(fmt.Errorf("group %q: not authorised for its transactional id: allow WRITE and DESCRIBE on it, "+
 			"or set producer.transactional_id to one that is allowed: %w", t.r.id, why))
 	case errors.Is(why, kerr.ProducerFenced):
+		if t.begun.Load() && time.Since(t.since) >= t.r.settings.TransactionTimeout {
+			return // its time was over: the cluster has ended it, and nobody else has the id
+		}
 		t.fenced++
 		if t.fenced >= mostFenced {
 			t.r.e.fatal(fmt.Errorf("group %q: another process has the same transactional id: give each its own "+

@@ -18,6 +18,7 @@ import (
 	"github.com/karafgo/karafgo/callbacks"
 	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/config"
+	"github.com/karafgo/karafgo/internal/engine"
 	"github.com/karafgo/karafgo/responder"
 	"github.com/karafgo/karafgo/router"
 )
@@ -336,4 +337,23 @@ func TestF77_FaultsOfTheTransactionAreUndoneAndRepeated(t *testing.T) {
 			c.expectAnswersOnce(t, parts, n)
 		})
 	}
+}
+
+func TestF77_SecondProducerWithTheSameIDStopsTheProcess(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	c.produce("a", 0, 10)
+	fenced := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ProducerFenced, Count: -1})
+	defer fenced.Remove()
+	fatal := make(chan error, 1)
+	c.run(t, exactlyOnce(false, always), inTransactions("tx"), withSettings(func(s *engine.Settings) {
+		s.OnFatal = func(err error) { fatal <- err }
+	}))
+	g := NewWithT(t)
+	var err error
+	g.Eventually(fatal, patience).Should(Receive(&err))
+	g.Expect(err).To(MatchError(ContainSubstring("another process has the same transactional id")))
+	g.Expect(c.committed("g", "a", 0)).To(BeNumerically("<=", 0))
 }

@@ -61,6 +61,8 @@ type GroupSettings struct {
 	CommitThreshold int
 	// TransactionInterval is between two commits of a group drawn with ExactlyOnce.
 	TransactionInterval time.Duration
+	// TransactionTimeout is after how long the cluster ends a transaction.
+	TransactionTimeout time.Duration
 	// StopOnGap ends the process when records are gone that should have been consumed, instead of going on after them.
 	StopOnGap bool
 	// StopOnUnreadable ends the process at a batch that cannot be read, instead of waiting at it.
