@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +17,8 @@ import (
 	"github.com/karafgo/karafgo/offsets"
 )
 
-// transactor makes the transactions of a group drawn with ExactlyOnce. Outputs stay with their worker until the handler has succeeded. Then
-// the delivery is finished: its outputs go into the transaction and its position moves, both behind a gate that is shared by the group's
+// transactor makes the transactions of a group drawn with ExactlyOnce. Outputs stay with their worker until handlers have succeeded. Then
+// deliveries are finished: their outputs go into the transaction and the position moves, both behind a gate that is shared by the group's
 // workers. A commit shuts the gate: what was finished is in the transaction with outputs and offset, and nothing else is.
 //
 // Brokers fence members and producers, not the partitions that a member has lost: that nothing of those is finished or committed is up to
@@ -64,14 +65,19 @@ func newTransactor(r *runner) *transactor {
 	return &transactor{r: r, nos: map[kafka.TopicPartition]*refusals{}, suspects: map[kafka.TopicPartition]stretch{}}
 }
 
-// finish shares the gate.
-func (t *transactor) finish(a *assignment, rec *kgo.Record, outs []*kgo.Record, at position) error {
+// suspect is the stretch of a partition's records whose outputs were refused. While an assignment lasts there is no other: whoever refuses
+// ends it.
+func (t *transactor) suspect(tp kafka.TopicPartition) (stretch, bool) {
 	t.gate.RLock()
-	if s, ok := t.suspects[a.tp]; ok && s.first <= rec.Offset && rec.Offset <= s.last {
-		t.gate.RUnlock()
-		return t.alone(a, rec, outs, at)
-	}
-	err := t.add(a, rec, outs)
+	defer t.gate.RUnlock()
+	s, ok := t.suspects[tp]
+	return s, ok
+}
+
+// finish shares the gate.
+func (t *transactor) finish(a *assignment, outs []written, at position) error {
+	t.gate.RLock()
+	err := t.add(a, outs)
 	ok := err == nil && a.finish(at)
 	t.gate.RUnlock()
 	if ok {
@@ -85,8 +91,8 @@ func (t *transactor) finish(a *assignment, rec *kgo.Record, outs []*kgo.Record, 
 	return errUndone
 }
 
-// add sends outputs. It is called with the gate.
-func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) error {
+// add sends outputs, and keeps outs for as long. It is called with the gate.
+func (t *transactor) add(a *assignment, outs []written) error {
 	if a.is(stateClosed) || t.refused.Load() != nil {
 		return errUndone
 	}
@@ -95,12 +101,13 @@ func (t *transactor) add(a *assignment, rec *kgo.Record, outs []*kgo.Record) err
 		return err
 	}
 	promise := func(out *kgo.Record, err error) {
-		if err != nil {
-			t.refuse(&refusal{tp: a.tp, offset: rec.Offset, topic: out.Topic, err: err})
+		if err != nil { // one for all: a closure for each record would cost more than to look for it here
+			of := slices.IndexFunc(outs, func(w written) bool { return w.out == out })
+			t.refuse(&refusal{tp: a.tp, offset: outs[of].offset, topic: out.Topic, err: err})
 		}
 	}
-	for _, out := range outs {
-		t.client.Produce(t.r.e.base, a.source(rec.Offset), out, promise)
+	for _, w := range outs {
+		t.client.Produce(t.r.e.base, a.source(w.offset), w.out, promise)
 	}
 	return nil
 }
@@ -152,7 +159,7 @@ func (t *transactor) open() (err error) {
 
 // alone finishes a delivery in a transaction of its own, after what the others have finished is committed: when its outputs are refused,
 // nothing of theirs is undone, and the record has failed.
-func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, at position) error {
+func (t *transactor) alone(a *assignment, outs []written, at position) error {
 	c := t.r.committer
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +175,7 @@ func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, a
 	}
 	ctx, cancel := context.WithTimeout(t.r.e.base, endTransaction)
 	defer cancel()
-	err := t.add(a, rec, outs)
+	err := t.add(a, outs)
 	if err == nil {
 		err = t.flush(ctx)
 	}
@@ -179,12 +186,12 @@ func (t *transactor) alone(a *assignment, rec *kgo.Record, outs []*kgo.Record, a
 		a.finish(at)
 		return nil
 	}
-	topic := outs[0].Topic
+	topic := outs[0].out.Topic
 	if no := t.refused.Load(); no != nil && no.topic != "" {
 		topic = no.topic
 	}
 	t.abort(err)
-	t.r.emit(callbacks.ProduceFailed{Where: a.where(), Offset: rec.Offset, Output: topic, Err: err})
+	t.r.emit(callbacks.ProduceFailed{Where: a.where(), Offset: outs[0].offset, Output: topic, Err: err})
 	return &outputError{topic: topic, err: err}
 }
 

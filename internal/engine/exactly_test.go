@@ -357,3 +357,66 @@ func TestF77_SecondProducerWithTheSameIDStopsTheProcess(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("another process has the same transactional id")))
 	g.Expect(c.committed("g", "a", 0)).To(BeNumerically("<=", 0))
 }
+
+// Middleware fails, or panics, when the handler has succeeded and its outputs are there: those of the attempt are forgotten, those of the
+// records before are not.
+func TestF76_OutputsOfAFailedAttemptAreForgotten(t *testing.T) {
+	t.Parallel()
+	eachExactly(t, func(t *testing.T, batch bool) {
+		t.Helper()
+		const parts, n = 2, 300
+		c := newCluster(t)
+		c.topic("a", parts)
+		c.topic("answers", 2)
+		for p := range int32(parts) {
+			c.produce("a", p, n)
+		}
+		f := &flaky{tried: map[string]bool{}, on: true}
+		late := func(next consumer.BatchHandler) consumer.BatchHandler {
+			return consumer.BatchHandlerFunc(func(ctx context.Context, b *consumer.Batch) error {
+				if err := next.HandleBatch(ctx, b); err != nil {
+					return err
+				}
+				for _, m := range b.All() {
+					if err := f.fail(m); err != nil && m.Offset%2 == 0 {
+						panic(err)
+					} else if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		p := c.run(t, exactlyOnce(batch, always, func(r *router.Route) {
+			r.Use(late).OnFailure(router.Retry(1000, time.Millisecond, router.MaxBackoff(5*time.Millisecond)), router.Block)
+		}), inTransactions("tx"))
+		c.awaitCommitted(t, parts, n)
+		p.stop()
+		c.expectAnswersOnce(t, parts, n)
+		NewWithT(t).Expect(of[callbacks.TransactionAborted](p.events)).To(BeEmpty(), "a failure undoes nothing")
+	})
+}
+
+// A handler that has succeeded is not undone by one that hangs after it, once a millisecond has passed.
+func TestF76_OutputsDoNotWaitForASlowRecord(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	c.produce("a", 0, 2)
+	release := make(chan struct{})
+	p := c.run(t, exactlyOnce(false, func(m *consumer.Message) error {
+		if m.Offset == 0 {
+			<-time.After(5 * time.Millisecond)
+			return nil
+		}
+		<-release
+		return nil
+	}), inTransactions("tx"))
+	c.awaitCommitted(t, 1, 1)
+	NewWithT(t).Expect(c.committedAnswers(t, "answers", 1)).To(HaveKeyWithValue("0", []string{"0"}))
+	close(release)
+	c.awaitCommitted(t, 1, 2)
+	p.stop()
+	c.expectAnswersOnce(t, 1, 2)
+}

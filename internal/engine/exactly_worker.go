@@ -2,65 +2,133 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/consumer"
 )
 
-// exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded.
+// exactly is between a worker and its handlers: it keeps their outputs, and finishes what has succeeded. Records that are handed over one
+// by one to a quick handler it finishes together: some at a time, and at the latest when the worker publishes how far it is, after a
+// millisecond or at the end of a run.
 type exactly struct {
 	t     *transactor
 	a     *assignment
 	each  consumer.Handler
 	chain consumer.BatchHandler
-	outs  []*kgo.Record // in memory that is used again
+
+	outs    []written // of what is not finished, and of the attempt in progress; never used again
+	size    int       // of the outs before
+	ready   int       // so many of outs are of what has succeeded
+	records int       // of so many records
+	offset  int64     // of the attempt in progress
+	suspect stretch   // which goes alone
+	asked   bool      // suspect is known
 }
 
+// written is an output, and the offset of what it was written for.
+type written struct {
+	out    *kgo.Record
+	offset int64
+}
+
+const (
+	// together is how many records with outputs are finished at once, at most.
+	together = 16
+	// quick is what a record takes at most with a handler whose records are: they wait for each other.
+	quick = 50 * time.Microsecond
+)
+
 // send implements sender.
-func (x *exactly) send(_ *delivery, _, out *kgo.Record) { x.outs = append(x.outs, out) }
+func (x *exactly) send(_ *delivery, _, out *kgo.Record) {
+	if x.outs == nil {
+		x.outs = make([]written, 0, max(x.size, 1))
+	}
+	x.outs = append(x.outs, written{out, x.offset})
+}
 
 // Handle implements consumer.Handler.
 func (x *exactly) Handle(ctx context.Context, m *consumer.Message) error {
-	x.reset()
+	x.begin(m.Offset)
 	if err := x.each.Handle(ctx, m); err != nil {
 		return err //nolint:wrapcheck // the handler's own
 	}
-	return x.finish(m.Record, m.Attempt(), position{m.Offset + 1, m.LeaderEpoch})
+	return x.succeeded(m.Offset, m.Attempt(), position{m.Offset + 1, m.LeaderEpoch})
 }
 
 // HandleBatch implements consumer.BatchHandler.
 func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
-	x.reset()
 	first, last, attempt := b.First().Record, b.Last().Record, b.First().Attempt()
+	x.begin(first.Offset)
 	err := x.chain.HandleBatch(ctx, b)
 	if err == nil {
-		return x.finish(first, attempt, position{last.Offset + 1, last.LeaderEpoch})
+		return x.succeeded(last.Offset, attempt, position{last.Offset + 1, last.LeaderEpoch})
 	}
 	at := consumer.VerdictOf(err).At
 	if at == nil || at.Record == first {
 		return err //nolint:wrapcheck // the handler's own
 	}
-	if undone := x.finish(first, attempt, position{at.Offset, at.LeaderEpoch}); undone != nil {
+	if undone := x.succeeded(at.Offset-1, attempt, position{at.Offset, at.LeaderEpoch}); undone != nil {
 		return undone
 	}
 	return err //nolint:wrapcheck // as above
 }
 
-// finish puts outputs into the transaction, and moves the position with them. Without outputs there is nothing that must go together.
-func (x *exactly) finish(rec *kgo.Record, attempt int, at position) error {
-	defer x.reset()
-	switch {
-	case len(x.outs) == 0:
-		return nil
-	case attempt > 1:
-		return x.t.alone(x.a, rec, x.outs, at)
-	}
-	return x.t.finish(x.a, rec, x.outs, at)
+// begin forgets what a failed attempt wrote.
+func (x *exactly) begin(offset int64) {
+	x.offset = offset
+	clear(x.outs[x.ready:])
+	x.outs = x.outs[:x.ready]
 }
 
-// reset forgets outputs: of an attempt that failed, or that are in the transaction.
-func (x *exactly) reset() {
-	clear(x.outs)
-	x.outs = x.outs[:0]
+// succeeded takes the outputs of the attempt, of records up to last, after which the position is at. Without outputs there is nothing that
+// must go together.
+func (x *exactly) succeeded(last int64, attempt int, at position) error {
+	if len(x.outs) == x.ready {
+		return nil
+	}
+	if attempt > 1 || x.isSuspect(last) {
+		own := x.outs[x.ready:]
+		if x.ready > 0 && !x.flush(position{x.offset, at.epoch}) {
+			return errUndone
+		}
+		x.outs = nil
+		return x.t.alone(x.a, own, at)
+	}
+	x.ready = len(x.outs)
+	x.records++
+	wait := last == x.offset && x.records < together && x.a.perRecord.Load() < int64(quick)
+	if wait || x.flush(at) {
+		return nil
+	}
+	return errUndone
+}
+
+// isSuspect reports whether an output of the records from offset to last was refused before.
+func (x *exactly) isSuspect(last int64) bool {
+	if !x.asked {
+		x.asked = true
+		var some bool
+		if x.suspect, some = x.t.suspect(x.a.tp); !some {
+			x.suspect = stretch{0, -1}
+		}
+	}
+	return x.suspect.first <= last && x.offset <= x.suspect.last
+}
+
+// flush finishes what has succeeded. It reports false when it is undone.
+func (x *exactly) flush(at position) bool {
+	outs := x.outs[:x.ready:x.ready]
+	x.outs, x.size, x.ready, x.records = nil, len(outs), 0, 0
+	if len(outs) == 0 {
+		return x.a.finish(at)
+	}
+	return x.t.finish(x.a, outs, at) == nil
+}
+
+// reach publishes the position, with what has succeeded up to there.
+func (x *exactly) reach(at position, _ int) bool {
+	x.begin(at.offset)
+	return x.flush(at)
 }

@@ -207,7 +207,7 @@ func (a *assignment) shipped(f *failure, rec *kgo.Record, attempt int) {
 func (r *runner) forward(a *assignment, rec *kgo.Record, to *forward, attempts int, why error) error {
 	out := to.carried(rec, r.id, attempts, why, time.Now())
 	if r.tx != nil {
-		return r.tx.alone(a, rec, []*kgo.Record{out}, position{rec.Offset + 1, rec.LeaderEpoch})
+		return r.tx.alone(a, []written{{out, rec.Offset}}, position{rec.Offset + 1, rec.LeaderEpoch})
 	}
 	acked := make(chan error, 1)
 	a.produce(a.ctx, rec.Offset, out,

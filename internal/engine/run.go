@@ -259,8 +259,11 @@ func (w *worker) publish(end bool) {
 		n = max(w.i-w.base, 0)
 	}
 	publish := func(at position, _ int) bool { return w.a.finish(at) }
-	if w.out != nil {
+	switch {
+	case w.out != nil:
 		publish = w.out.reach
+	case w.exact != nil:
+		publish = w.exact.reach
 	}
 	if !publish(at, n) {
 		if end && w.i > w.base {

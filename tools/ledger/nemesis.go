@@ -101,6 +101,7 @@ func (n *nemesis) rage(ctx context.Context) {
 		n.crew.bury()
 		if len(n.crew.members) == 0 { // nothing is found out by faults that nobody notices
 			n.make(ctx, faults[0])
+			continue // it takes a moment until it takes notice of signals
 		}
 		n.make(ctx, among[n.random.IntN(len(among))])
 	}
