@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -33,12 +32,8 @@ type written struct {
 	offset int64
 }
 
-const (
-	// together is how many records with outputs are finished at once, at most.
-	together = 16
-	// quick is what a record takes at most with a handler whose records are: they wait for each other.
-	quick = 50 * time.Microsecond
-)
+// together is how many records with outputs are finished at once, at most.
+const together = 16
 
 // send implements sender.
 func (x *exactly) send(_ *delivery, _, out *kgo.Record) {
@@ -98,7 +93,8 @@ func (x *exactly) succeeded(last int64, attempt int, at position) error {
 	}
 	x.ready = len(x.outs)
 	x.records++
-	wait := last == x.offset && x.records < together && x.a.perRecord.Load() < int64(quick)
+	// Where handlers are slow, a record that was quick must not wait for one that is not.
+	wait := last == x.offset && x.records < together && !x.a.slow.Load()
 	if wait || x.flush(at) {
 		return nil
 	}

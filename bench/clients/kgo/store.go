@@ -37,6 +37,8 @@ func store(r *client.Run, batch int) error {
 	if err != nil {
 		return err
 	}
+	writing, stop := context.WithCancel(context.Background()) // as programs have one; drivers do more for one that can end
+	defer stop()
 	for ctx.Err() == nil {
 		fetches := cl.PollRecords(ctx, most)
 		if ctx.Err() == nil && fetches.Err() != nil {
@@ -46,7 +48,7 @@ func store(r *client.Run, batch int) error {
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			for recs := p.Records; len(recs) > 0 && failed == nil; {
 				n := min(batch, len(recs))
-				failed = apply(r, db, recs[:n])
+				failed = apply(writing, r, db, recs[:n])
 				recs = recs[n:]
 			}
 		})
@@ -76,8 +78,7 @@ func positions(ctx context.Context, db *sql.DB, at map[string]map[int32]kgo.Offs
 }
 
 // apply does the work with records of one partition, in a transaction that nobody else has done it in.
-func apply(r *client.Run, db *sql.DB, recs []*kgo.Record) error {
-	ctx := context.Background()
+func apply(ctx context.Context, r *client.Run, db *sql.DB, recs []*kgo.Record) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
