@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -187,7 +188,7 @@ func consume(ctx context.Context, args []string) error {
 	if slices.Contains(modes, modeRespond) {
 		handle = responding(handle)
 	}
-	return framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
+	err = framework.Run(ctx, cfg, framework.Routes(func(r *router.Router) {
 		r.Group(group, func(g *router.Group) {
 			if slices.Contains(modes, modeExactly) {
 				g.ExactlyOnce()
@@ -201,6 +202,10 @@ func consume(ctx context.Context, args []string) error {
 			}
 		})
 	}))
+	if start := (*framework.StartError)(nil); errors.As(err, &start) && ctx.Err() != nil {
+		return nil // it was told to stop before it had started, and has consumed nothing
+	}
+	return err
 }
 
 // entries reads a journal. The last line may be cut off, where its writer was killed.
