@@ -203,7 +203,7 @@ func consume(ctx context.Context, args []string) error {
 		})
 	}))
 	if start := (*framework.StartError)(nil); errors.As(err, &start) && ctx.Err() != nil {
-		return nil // it was told to stop before it had started, and has consumed nothing
+		return nil //nolint:nilerr // it was told to stop before it had started, and has consumed nothing
 	}
 	return err
 }

@@ -28,11 +28,16 @@ func transact(r *client.Run) error {
 			refused.CompareAndSwap(nil, &err)
 		}
 	}
-	for ctx.Err() == nil {
+	for {
 		if err := s.Begin(); err != nil {
 			return err
 		}
-		if err := fillTransaction(ctx, r, s, promise); err != nil {
+		some, err := fillTransaction(ctx, r, s, promise)
+		if err != nil {
+			return err
+		}
+		if !some { // the job is over; committing nothing would keep the session for 500 ms
+			_, err := s.End(context.Background(), kgo.TryAbort)
 			return err
 		}
 		if err := s.Client().Flush(context.Background()); err != nil {
@@ -45,22 +50,27 @@ func transact(r *client.Run) error {
 			return err
 		}
 	}
-	return nil
 }
 
-// fillTransaction writes outputs until the interval is over.
-func fillTransaction(ctx context.Context, r *client.Run, s *kgo.GroupTransactSession, promise func(*kgo.Record, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Interval)
-	defer cancel()
+// fillTransaction writes outputs, from the first that there are until the interval is over. It reports whether there were any.
+func fillTransaction(
+	ctx context.Context, r *client.Run, s *kgo.GroupTransactSession, promise func(*kgo.Record, error),
+) (some bool, err error) {
 	for ctx.Err() == nil {
 		fetches := s.PollRecords(ctx, most)
 		if ctx.Err() == nil && fetches.Err() != nil {
-			return fetches.Err()
+			return some, fetches.Err()
+		}
+		if !some && !fetches.Empty() {
+			some = true
+			limited, cancel := context.WithTimeout(ctx, r.Interval)
+			defer cancel()
+			ctx = limited
 		}
 		fetches.EachRecord(func(rec *kgo.Record) {
 			out := &kgo.Record{Key: rec.Key, Value: r.Transform(rec.Topic, rec.Partition, rec.Offset, rec.Value)}
 			s.Produce(context.Background(), out, promise)
 		})
 	}
-	return nil
+	return some, nil
 }
