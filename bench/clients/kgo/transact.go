@@ -56,6 +56,8 @@ func transact(r *client.Run) error {
 func fillTransaction(
 	ctx context.Context, r *client.Run, s *kgo.GroupTransactSession, promise func(*kgo.Record, error),
 ) (some bool, err error) {
+	ctx, over := context.WithCancel(ctx)
+	defer over()
 	for ctx.Err() == nil {
 		fetches := s.PollRecords(ctx, most)
 		if ctx.Err() == nil && fetches.Err() != nil {
@@ -63,9 +65,7 @@ func fillTransaction(
 		}
 		if !some && !fetches.Empty() {
 			some = true
-			limited, cancel := context.WithTimeout(ctx, r.Interval)
-			defer cancel()
-			ctx = limited
+			defer time.AfterFunc(r.Interval, over).Stop() //nolint:gocritic // once
 		}
 		fetches.EachRecord(func(rec *kgo.Record) {
 			out := &kgo.Record{Key: rec.Key, Value: r.Transform(rec.Topic, rec.Partition, rec.Offset, rec.Value)}
