@@ -1,2 +1,2 @@
-// Package guide holds the guide. Its test compiles the programs in it.
+// Package guide holds the guide. Its tests compile the programs in it, load its configurations, follow its links and type its transcripts.
 package guide
