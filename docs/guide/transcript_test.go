@@ -194,3 +194,28 @@ func TestFirstFiveMinutes(t *testing.T) {
 		t.Logf("%v: %s", time.Since(began).Round(time.Millisecond), first)
 	}
 }
+
+// indented are the commands of a section of the README, without what is said beside them.
+var indented = regexp.MustCompile(`(?m)^    (.*?)(?:  +#.*)?$`)
+
+// Who follows the README types what the transcript shows.
+func TestReadmeLeadsThroughTheFirstFiveMinutes(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	readme, err := os.ReadFile("../../README.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	page, err := os.ReadFile(transcript)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, section, found := strings.Cut(string(readme), "## Five minutes\n")
+	g.Expect(found).To(BeTrue())
+	section, _, _ = strings.Cut(section, "\n## ")
+	commands := indented.FindAllStringSubmatch(section, -1)
+	g.Expect(len(commands)).To(BeNumerically(">=", 5), "commands found")
+	typed := steps(string(page))
+	for _, c := range commands {
+		for len(typed) > 0 && typed[0].command != c[1] {
+			typed = typed[1:]
+		}
+		g.Expect(typed).NotTo(BeEmpty(), "%q is not on the page, or not in this order", c[1])
+	}
+}
