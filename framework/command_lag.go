@@ -160,9 +160,9 @@ func sum(lags []admin.Lag) []topicLag {
 }
 
 func writeTopicLags(w io.Writer, lags []topicLag) {
-	fmt.Fprintln(w, "GROUP\tTOPIC\tPARTITIONS\tBEHIND\tLAG\tMAX LAG")
+	fmt.Fprintln(w, "GROUP\tTOPIC\tLAG\tMAX LAG\tBEHIND")
 	for _, l := range lags {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", l.Group, l.Topic, l.Partitions, l.Behind, l.Lag, l.MaxLag)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d of %d\n", l.Group, l.Topic, l.Lag, l.MaxLag, l.Behind, l.Partitions)
 	}
 }
 

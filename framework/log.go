@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -228,6 +229,10 @@ type kafkaLog struct {
 	said map[string]time.Time
 }
 
+// lateCommit is how the client tells that a commit was answered while its group came together anew, as groups do that have just begun. Its
+// own books of offsets are then not brought up to date; the engine keeps its own, and has that answer.
+const lateCommit = "received an OffsetCommitResponse after our group session has ended"
+
 const (
 	sayAgain = 10 * time.Second
 	sayMost  = 1000 // different things to remember
@@ -263,13 +268,11 @@ func (l kafkaLog) Level() kgo.LogLevel {
 // Log implements kgo.Logger.
 func (l kafkaLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	s := l.log.Sugar()
-	switch level {
-	case kgo.LogLevelError, kgo.LogLevelWarn: // what the client cannot mend reaches the engine, and its log, as an error
-		if !l.again(msg, keyvals) {
-			s.Warnw(msg, keyvals...)
-		}
-	default:
+	switch {
+	case level > kgo.LogLevelWarn, strings.HasPrefix(msg, lateCommit):
 		s.Debugw(msg, keyvals...)
+	case !l.again(msg, keyvals): // what the client cannot mend reaches the engine, and its log, as an error
+		s.Warnw(msg, keyvals...)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestLogOfTheApp(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		`{"level":"info","ts":"2026-11-21T06:00:00Z","msg":"group joined","group":"pricing","partitions":3,"topics":["a","b"]}`://
-		`06:30:00 info    group joined group=pricing partitions=3 topics=["a","b"]`,
+		`06:30:00 info    group joined group=pricing partitions=3 topics=["a", "b"]`,
 		`{"time":"2026-11-21T06:00:00Z","level":"WARN","msg":"handler failed","error":"no \"tea\"","took":"2 s","in":{"a":1}}`://
 		`06:30:00 warn    handler failed error="no \"tea\"" took="2 s" in={"a":1}`,
 		`{"level":"error","msg":"panic","stack":"main.go:1\nmain.go:2\n"}`://

@@ -93,14 +93,32 @@ func (c *console) printed(line []byte) {
 		colour = red // error, and what is worse
 	}
 	words := strings.Fields(printable(e.message))
-	for _, f := range e.fields { // a field is a word, however many its value has
-		words = append(words, c.paint(grey, printable(f.name)+"=")+f.value)
+	for _, f := range e.fields { // a field is a word, however many its value has, unless that is a list
+		list := items(f.value)
+		words = append(words, c.paint(grey, printable(f.name)+"=")+list[0])
+		words = append(words, list[1:]...)
 	}
 	text := c.wrap(words)
 	if e.stack != "" {
 		text += "\n" + c.paint(grey, e.stack)
 	}
 	c.line(e.level, colour, text)
+}
+
+// items are the words of a list in JSON, and anything else is one.
+func items(value string) []string {
+	var list []json.RawMessage
+	if json.Unmarshal([]byte(value), &list) != nil || len(list) == 0 {
+		return []string{value}
+	}
+	words := make([]string, len(list))
+	for i, item := range list {
+		words[i] = string(item) + ","
+	}
+	last := len(list) - 1
+	words[last] = strings.TrimSuffix(words[last], ",") + "]"
+	words[0] = "[" + words[0]
+	return words
 }
 
 // printable is text as it is, or with escapes where a terminal would obey it.

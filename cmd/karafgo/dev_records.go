@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/karafgo/karafgo/internal/admin"
 	"github.com/karafgo/karafgo/internal/config"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/internal/lines"
@@ -162,7 +163,7 @@ func (s *site) follow(ctx context.Context) {
 		committed := map[groupTopic]int64{}
 		for name, offsets := range s.admin.FetchManyOffsets(ctx, groups.Groups()...) {
 			offsets.Fetched.Each(func(o kadm.OffsetResponse) {
-				if o.Err == nil {
+				if o.Err == nil && !admin.IsReplay(name) {
 					committed[groupTopic{name, o.Topic}] += max(o.At, 0)
 				}
 			})
@@ -185,7 +186,8 @@ func (s *site) progress(ctx context.Context, shown, committed map[groupTopic]int
 		}
 		all := int64(0)
 		ends.Each(func(o kadm.ListedOffset) { all += max(o.Offset, 0) })
-		s.console.line("handled", green, fmt.Sprintf("%s: %d of %d in %s", of.group, committed[of], all, of.topic))
+		said := fmt.Sprintf("%s: %d of %d in %s", of.group, committed[of], all, of.topic)
+		s.console.line("handled", green, s.console.wrap(strings.Fields(said)))
 		shown[of] = committed[of]
 	}
 }

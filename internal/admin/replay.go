@@ -42,8 +42,13 @@ func (r Replay) progress(topic string) string {
 	what := fmt.Sprintf("%+v to %q", r.Selection, r.To)
 	sum := sha256.Sum256([]byte(what))
 	const enough = 6
-	return "karafgo.replay." + topic + "." + hex.EncodeToString(sum[:enough])
+	return replayPrefix + topic + "." + hex.EncodeToString(sum[:enough])
 }
+
+const replayPrefix = "karafgo.replay."
+
+// IsReplay is true of a group that nobody consumes in: its offsets say how far a replay has come.
+func IsReplay(group string) bool { return strings.HasPrefix(group, replayPrefix) }
 
 // Replay writes letters to the topics that they came from, or to another one: with their key, value and headers, without those that made
 // them letters, to the partition that they came from if the topic has it. How far it has come is committed after each part that was

@@ -34,7 +34,7 @@ func (c *commands) list(root *cobra.Command) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range visible(cmd) {
-			if sub.Runnable() && len(visible(sub)) == 0 {
+			if sub.Runnable() && (len(visible(sub)) == 0 || sub.Flags().HasAvailableFlags()) { // not what only has commands below it
 				anchor := strings.ReplaceAll(sub.CommandPath(), " ", "-")
 				fmt.Fprintf(&c.page, "| [`%s`](#%s) | %s |\n", sub.CommandPath(), anchor, cell(sub.Short))
 			}
@@ -74,7 +74,7 @@ func (c *commands) write(cmd *cobra.Command) {
 
 // prose writes help as Markdown: what is indented in it keeps its lines.
 func (c *commands) prose(text string) {
-	code, blank := false, true
+	code, left, blank := false, false, true
 	fence := func(on bool) {
 		if code != on && on && !blank {
 			c.page.WriteString("\n")
@@ -82,11 +82,15 @@ func (c *commands) prose(text string) {
 		if code != on {
 			c.page.WriteString(map[bool]string{true: "```text\n", false: "```\n"}[on])
 		}
-		code = on
+		left, code = code && !on, on
 	}
 	for line := range strings.Lines(strings.TrimSpace(text) + "\n") {
 		line = strings.TrimRight(line, " \n")
 		fence(strings.HasPrefix(line, " "))
+		if left && line != "" {
+			c.page.WriteString("\n")
+		}
+		left = false
 		c.page.WriteString(strings.TrimSpace(line) + "\n")
 		blank = line == ""
 	}
@@ -105,8 +109,10 @@ func (c *commands) flags(title string, set *pflag.FlagSet) {
 			kind = "text"
 		case "strings":
 			kind = "list"
-		case "int":
+		case "int", "int32":
 			kind = "number"
+		case "int32Slice":
+			kind = "numbers"
 		}
 		name := "`--" + f.Name + "`"
 		if f.Shorthand != "" {
@@ -116,7 +122,7 @@ func (c *commands) flags(title string, set *pflag.FlagSet) {
 			name += " " + kind
 		}
 		value := ""
-		if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "false" {
+		if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "false" && f.DefValue != "0" { // as pflag's own
 			value = "`" + f.DefValue + "`"
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %s | %s |\n", name, value, cell(usage)))

@@ -86,7 +86,7 @@ func TestCommands(t *testing.T) {
 		"\n| command | |\n|---|---|\n| [`program sub`](#program-sub) | Short |\n" +
 		"\n## program\n\nDoes things\n" +
 		"\nFlags of this and the commands below it:\n\n| flag | default | |\n|---|---|---|\n| `--config` file |  | configuration file |\n" +
-		"\n## program sub\n\nLong text\nin two lines.\n\nExit codes:\n\n```text\n0 good\n1 bad\n```\n\nMore:\n\n```text\ncode\n```\nEnd.\n" +
+		"\n## program sub\n\nLong text\nin two lines.\n\nExit codes:\n\n```text\n0 good\n1 bad\n```\n\nMore:\n\n```text\ncode\n```\n\nEnd.\n" +
 		"\n```text\nprogram sub <topic> [flags]\n```\n" +
 		"\nFlags:\n\n| flag | default | |\n|---|---|---|\n| `-n`, `--limit` number | `100` | a\\|b |\n" +
 		"\n```sh\nprogram sub a\nprogram sub b | wc\n```\n"))
