@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/room"
 )
 
 // Whoever waits has waited for all that had begun before, and nobody waits for ever.
@@ -69,4 +71,16 @@ func TestAllocationsOfARecordThatIsSent(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	g.Expect(testing.AllocsPerRun(100, func() { p.SendAsync(ctx, r) })).To(BeNumerically("<=", 4)) // and two for the run, which has one record here
+}
+
+// The context of whoever sent a record has mostly ended when its time is over: that is not why it failed.
+func TestReasonOfARecordThatTookTooLong(t *testing.T) {
+	g := NewWithT(t)
+	ctx, end := context.WithCancel(t.Context())
+	late, over := context.WithCancelCause(t.Context())
+	c := room.Context{Context: ctx, Then: late}
+	c.Leave()
+	end()
+	over(kgo.ErrRecordTimeout)
+	g.Expect(reason(&c, c.Err())).To(MatchError(kgo.ErrRecordTimeout))
 }

@@ -233,6 +233,8 @@ func (f *flight) end(rec *kgo.Record, err error) {
 
 func reason(ctx context.Context, err error) error {
 	switch {
+	case errors.Is(err, kgo.ErrRecordTimeout): // whatever has become of ctx since
+		return err
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return context.Cause(ctx)
 	case errors.Is(err, kgo.ErrMaxBuffered):

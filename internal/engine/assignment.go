@@ -67,11 +67,12 @@ type assignment struct {
 	current   atomic.Pointer[progress]
 
 	mu        sync.Mutex
-	pos       position // automatic: the next offset to commit
-	tr        *tracker // manual: instead of pos
-	keys      *keys    // side by side: instead of both
-	storedAs  string   // the metadata that the broker has
-	began     bool     // the position is known
+	pos       position                // automatic: the next offset to commit
+	tr        *tracker                // manual: instead of pos
+	keys      *keys                   // side by side: instead of both
+	exact     atomic.Pointer[exactly] // of a worker in a group with ExactlyOnce
+	storedAs  string                  // the metadata that the broker has
+	began     bool                    // the position is known
 	closed    bool
 	committed int64         // what the broker has; -1 unknown
 	claim     offsets.Claim // of a route with ExternalOffsets

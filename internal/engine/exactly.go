@@ -75,8 +75,17 @@ func (t *transactor) suspect(tp kafka.TopicPartition) (stretch, bool) {
 }
 
 // finish shares the gate.
-func (t *transactor) finish(a *assignment, outs []written, at position) error {
+func (t *transactor) finish(x *exactly, at position) error {
+	a := x.a
 	t.gate.RLock()
+	outs := x.take()
+	if len(outs) == 0 {
+		t.gate.RUnlock()
+		if a.finish(at) {
+			return nil
+		}
+		return errUndone
+	}
 	err := t.add(a, outs)
 	ok := err == nil && a.finish(at)
 	t.gate.RUnlock()
@@ -218,6 +227,7 @@ func (t *transactor) due(sealed []*assignment) ready {
 	seen := map[*assignment]bool{}
 	for _, a := range sealed {
 		seen[a] = true
+		a.exact.Load().sealed()
 		if at, ok := a.seal(); ok {
 			d.offsets[a.tp], d.as = at, append(d.as, a)
 		}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -419,4 +420,32 @@ func TestF76_OutputsDoNotWaitForASlowRecord(t *testing.T) {
 	c.awaitCommitted(t, 1, 2)
 	p.stop()
 	c.expectAnswersOnce(t, 1, 2)
+}
+
+// What has succeeded before a seek is finished, although quick records are finished some together: nothing would hand it over again.
+func TestExactlyOnceSeekLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.topic("a", 1)
+	c.topic("answers", 1)
+	c.produce("a", 0, 30)
+	var once atomic.Bool
+	p := c.run(t, exactlyOnce(false, func(m *consumer.Message) error {
+		if m.Offset == 10 && once.CompareAndSwap(false, true) {
+			return m.Assigned().Seek(t.Context(), 20)
+		}
+		return nil
+	}), inTransactions("tx"))
+	c.awaitCommitted(t, 1, 30)
+	p.stop()
+	var got []int
+	for _, all := range c.committedAnswers(t, "answers", 0) {
+		for _, text := range all {
+			at, err := strconv.Atoi(text)
+			c.g.Expect(err).NotTo(HaveOccurred())
+			got = append(got, at)
+		}
+	}
+	slices.Sort(got)
+	c.g.Expect(got).To(Equal([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}))
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,13 +18,15 @@ type exactly struct {
 	each  consumer.Handler
 	chain consumer.BatchHandler
 
-	outs    []written // of what is not finished, and of the attempt in progress; never used again
-	size    int       // of the outs before
-	ready   int       // so many of outs are of what has succeeded
-	records int       // of so many records
-	offset  int64     // of the attempt in progress
-	suspect stretch   // which goes alone
-	asked   bool      // suspect is known
+	mu      sync.Mutex // with the gate, where both are needed: whoever seals the assignment takes what is ready, too
+	outs    []written  // of what is not finished, and of the attempt in progress; never used again
+	size    int        // of the outs before
+	ready   int        // so many of outs are of what has succeeded
+	records int        // of so many records
+	reached position   // behind the last of them
+	offset  int64      // of the attempt in progress
+	suspect stretch    // which goes alone
+	asked   bool       // suspect is known
 }
 
 // written is an output, and the offset of what it was written for.
@@ -37,6 +40,8 @@ const together = 16
 
 // send implements sender.
 func (x *exactly) send(_ *delivery, _, out *kgo.Record) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.outs == nil {
 		x.outs = make([]written, 0, max(x.size, 1))
 	}
@@ -72,6 +77,8 @@ func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 
 // begin forgets what a failed attempt wrote.
 func (x *exactly) begin(offset int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.offset = offset
 	clear(x.outs[x.ready:])
 	x.outs = x.outs[:x.ready]
@@ -80,21 +87,27 @@ func (x *exactly) begin(offset int64) {
 // succeeded takes the outputs of the attempt, of records up to last, after which the position is at. Without outputs there is nothing that
 // must go together.
 func (x *exactly) succeeded(last int64, attempt int, at position) error {
+	alone := attempt > 1 || x.isSuspect(last)
+	x.mu.Lock()
 	if len(x.outs) == x.ready {
+		x.mu.Unlock()
 		return nil
 	}
-	if attempt > 1 || x.isSuspect(last) {
+	if alone {
 		own := x.outs[x.ready:]
-		if x.ready > 0 && !x.flush(position{x.offset, at.epoch}) {
+		x.outs = x.outs[:x.ready:x.ready]
+		first := x.ready > 0
+		x.mu.Unlock()
+		if first && !x.flush(position{x.offset, at.epoch}) {
 			return errUndone
 		}
-		x.outs = nil
 		return x.t.alone(x.a, own, at)
 	}
-	x.ready = len(x.outs)
+	x.ready, x.reached = len(x.outs), at
 	x.records++
 	// Where handlers are slow, a record that was quick must not wait for one that is not.
 	wait := last == x.offset && x.records < together && !x.a.slow.Load()
+	x.mu.Unlock()
 	if wait || x.flush(at) {
 		return nil
 	}
@@ -114,13 +127,33 @@ func (x *exactly) isSuspect(last int64) bool {
 }
 
 // flush finishes what has succeeded. It reports false when it is undone.
-func (x *exactly) flush(at position) bool {
-	outs := x.outs[:x.ready:x.ready]
+func (x *exactly) flush(at position) bool { return x.t.finish(x, at) == nil }
+
+// take returns the outputs of what has succeeded. It is called with the gate.
+func (x *exactly) take() []written {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	outs, rest := x.outs[:x.ready:x.ready], x.outs[x.ready:]
 	x.outs, x.size, x.ready, x.records = nil, len(outs), 0, 0
-	if len(outs) == 0 {
-		return x.a.finish(at)
+	if len(rest) > 0 { // of the attempt in progress
+		x.outs = append(x.outs, rest...)
 	}
-	return x.t.finish(x.a, outs, at) == nil
+	return outs
+}
+
+// sealed finishes what has succeeded before the assignment ends. Who seals may not wait for the worker, whose handler may have asked for
+// it: after a seek nothing would hand over again what lies before it. It is called with the gate shut. A nil one, of a worker that has not
+// begun, has nothing.
+func (x *exactly) sealed() {
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	at := x.reached
+	x.mu.Unlock()
+	if outs := x.take(); len(outs) > 0 && x.t.add(x.a, outs) == nil {
+		x.a.finish(at)
+	}
 }
 
 // reach publishes the position, with what has succeeded up to there.

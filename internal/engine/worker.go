@@ -77,6 +77,7 @@ func newWorker(a *assignment) *worker {
 	switch {
 	case a.r.tx != nil:
 		w.exact = &exactly{t: a.r.tx, a: a}
+		a.exact.Store(w.exact)
 		w.sender = w.exact
 	case a.route.responds:
 		w.out = newPipeline(a)

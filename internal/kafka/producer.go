@@ -29,7 +29,7 @@ type producer struct {
 
 	admin   *kadm.Client
 	cluster *Cluster
-	single  single
+	single  *single
 	by      *delivery
 }
 

@@ -97,7 +97,7 @@ func (s *Shared) Own() (*Own, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Own{Client: p.Client, single: &p.single, by: p.by}, nil
+		return &Own{Client: p.Client, single: p.single, by: p.by}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,15 +105,15 @@ func (s *Shared) Own() (*Own, error) {
 		return nil, errClosed
 	}
 	if s.free == nil {
-		open := func() (*kgo.Client, error) {
-			return s.client(kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}), unbounded())
+		open := func(more ...kgo.Opt) (*kgo.Client, error) {
+			return s.client(append(more, kgo.RequiredAcks(own), kgo.DisableIdempotentWrite(), kgo.WithHooks(&recreated{}), unbounded())...)
 		}
 		cl, err := open()
 		if err != nil {
 			return nil, err
 		}
 		by := newDelivery(s.cfg.Producer.DeliveryTimeout)
-		s.free = &Own{Client: cl, single: &single{open: open, by: by}, by: by}
+		s.free = &Own{Client: cl, single: newSingle(open, by), by: by}
 	}
 	return s.free, nil
 }
@@ -182,13 +182,15 @@ func (s *Shared) Close() {
 
 // producer makes the client that a process shares.
 func (c *Cluster) producer() (*producer, error) {
-	open := func() (*kgo.Client, error) { return c.client(kgo.WithHooks(&recreated{}), unbounded()) }
+	open := func(more ...kgo.Opt) (*kgo.Client, error) {
+		return c.client(append(more, kgo.WithHooks(&recreated{}), unbounded())...)
+	}
 	cl, err := open()
 	if err != nil {
 		return nil, err
 	}
 	by := newDelivery(c.cfg.Producer.DeliveryTimeout)
-	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c, single: single{open: open, by: by}, by: by}, nil
+	return &producer{Client: cl, admin: kadm.NewClient(cl), cluster: c, single: newSingle(open, by), by: by}, nil
 }
 
 // Producer implements Connector, with a client of its own.

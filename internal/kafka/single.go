@@ -31,6 +31,15 @@ type single struct {
 	closed  bool
 }
 
+// newSingle makes a single whose client has room for the record that follows: it is sent by the promise of the one before, which the client
+// still counts then. Wherever there was no room it would wait for itself.
+func newSingle(open func(...kgo.Opt) (*kgo.Client, error), by *delivery) *single {
+	const two = 2
+	return &single{by: by, open: func() (*kgo.Client, error) {
+		return open(kgo.MaxBufferedRecords(two), kgo.MaxBufferedBytes(0))
+	}}
+}
+
 type sending struct {
 	ctx     context.Context //nolint:containedctx // the caller's, for as long as the record waits
 	r       *kgo.Record

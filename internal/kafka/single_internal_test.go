@@ -41,9 +41,13 @@ func TestRecordsAreSentAlone(t *testing.T) {
 		}
 		return nil, nil, false //nolint:nilnil // not answered here
 	})
-	s := &single{by: newDelivery(time.Minute), open: func() (*kgo.Client, error) {
-		return kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.ProducerLinger(10*time.Millisecond))
-	}}
+	s := newSingle(func(more ...kgo.Opt) (*kgo.Client, error) {
+		// With room for one, the promise of the first would wait for ever until there is room for the second.
+		opts := []kgo.Opt{
+			kgo.SeedBrokers(broker.ListenAddrs()...), kgo.ProducerLinger(10 * time.Millisecond), kgo.MaxBufferedRecords(1), kgo.MaxBufferedBytes(100),
+		}
+		return kgo.NewClient(append(opts, more...)...)
+	}, newDelivery(time.Minute))
 	g.Expect(s.flush(t.Context())).To(Succeed(), "nothing is under way")
 	var order []string
 	for i := range 20 {

@@ -31,7 +31,8 @@ func (c *Context) Leave() {
 	}
 	c.stop()
 	if c.Then != nil {
-		context.AfterFunc(c.Then, func() { c.end(context.Cause(c.Then)) })
+		end, then := c.end, c.Then // not c, whose record would be kept until then
+		context.AfterFunc(then, func() { end(context.Cause(then)) })
 	}
 }
 
@@ -47,8 +48,9 @@ func (c *Context) Done() <-chan struct{} {
 	case c.left, c.Then == nil && c.Context.Done() == nil:
 		return nil
 	}
-	c.own, c.end = context.WithCancelCause(context.WithoutCancel(c.Context))
-	c.stop = context.AfterFunc(c.Context, func() { c.end(context.Cause(c.Context)) })
+	c.own, c.end = context.WithCancelCause(context.Background())
+	end, from := c.end, c.Context
+	c.stop = context.AfterFunc(from, func() { end(context.Cause(from)) })
 	return c.own.Done()
 }
 

@@ -3,7 +3,9 @@ package room_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
+	"weak"
 
 	. "github.com/onsi/gomega"
 
@@ -55,4 +57,21 @@ func TestRoomEndsWithWhatComesThen(t *testing.T) {
 		g.Expect(c.Done()).To(BeClosed())
 		g.Expect(c.Err()).To(BeIdenticalTo(late))
 	}
+}
+
+// What has the context, a record and its value, is let go when it is answered, and not when its time would be over.
+func TestRoomIsKeptByNobody(t *testing.T) {
+	g := NewWithT(t)
+	from, end := context.WithCancel(t.Context())
+	defer end()
+	waited := func() weak.Pointer[room.Context] {
+		c := &room.Context{Context: from, Then: t.Context()}
+		_ = c.Done()
+		c.Leave()
+		return weak.Make(c)
+	}()
+	g.Eventually(func() *room.Context {
+		runtime.GC()
+		return waited.Value()
+	}).Should(BeNil())
 }
