@@ -248,6 +248,7 @@ func TestF69_RevokedBetweenTheLetterAndTheCommit(t *testing.T) {
 	fault.Remove()
 	again := c.run(t, draw)
 	await[callbacks.DeadLettered](t, again.events, 1)
+	await(t, again.events, 1, func(e callbacks.Handled) bool { return e.Last == 9 })
 	again.stop()
 	all := c.records("dlq")
 	g := NewWithT(t)
