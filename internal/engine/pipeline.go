@@ -29,6 +29,7 @@ type pipeline struct {
 	idle    chan struct{}
 	watched bool // the worker waits for it to get on
 	batch   *kgo.Record
+	rooms   []room.Context // to be used next
 
 	reached position // up to here everything is handed over and did not fail
 	handled int      // records up to there
@@ -38,6 +39,9 @@ type pipeline struct {
 	acked int       // since it was told, or since
 	since time.Time // the first of them was sent
 }
+
+// blockRooms is how many contexts are allocated at once. They live until the last of their outputs is acknowledged.
+const blockRooms = 32
 
 func newPipeline(a *assignment) *pipeline { return &pipeline{a: a, single: -1} }
 
@@ -71,9 +75,14 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	w.pending++
 	w.topic = out.Topic
 	keep := w.promise()
+	if len(p.rooms) == 0 {
+		p.rooms = make([]room.Context, blockRooms)
+	}
+	wait := &p.rooms[0]
+	p.rooms = p.rooms[1:]
 	p.mu.Unlock()
 	a := p.a
-	wait := &room.Context{Context: a.ctx}
+	wait.Context = a.ctx
 	if p.alone(rec.Offset) {
 		a.r.e.producer.ProduceAlone(wait, a.source(rec.Offset), out, keep)
 	} else {

@@ -66,9 +66,9 @@ type transactions struct {
 // Begin implements Transactions.
 func (t *transactions) Begin() error { return t.BeginTransaction() } //nolint:wrapcheck // the engine says what it began
 
-// Produce implements Transactions.
-func (t *transactions) Produce(ctx context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
-	t.Transactional.Produce(ctx, r, promise)
+// Produce implements Transactions. The wait for room is bounded as the record is, by the delivery timeout: what ends earlier is aborted.
+func (t *transactions) Produce(_ context.Context, _ Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	t.Client.Produce(t.by.from(r), r, promise)
 }
 
 // Identity implements Transactions.
