@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,9 +156,9 @@ func TestCircuitBreakKeepsAnOutageOutOfTheDeadLetters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			down := false
-			var states []string
-			calls, other := 0, 0
+			var down atomic.Bool
+			var calls, other atomic.Int64
+			var states []string // written while the breaker is locked; read when all is settled
 			k := testkit.New(t, func(r *router.Router) {
 				atTheFirst := strings.Contains(name, "at the first")
 				s := opensAfter(3, time.Minute)
@@ -167,14 +168,14 @@ func TestCircuitBreakKeepsAnOutageOutOfTheDeadLetters(t *testing.T) {
 				s.OnStateChange = func(_ string, _, to gobreaker.State) { states = append(states, to.String()) }
 				r.Use(middleware.CircuitBreak(s))
 				h := consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
-					calls++
+					calls.Add(1)
 					if m.Topic == "b" {
-						other++
+						other.Add(1)
 					}
 					switch {
 					case string(m.Value) == "bad":
 						return consumer.Permanent(errors.New("bad record"))
-					case down:
+					case down.Load():
 						return errDown
 					}
 					return nil
@@ -200,7 +201,7 @@ func TestCircuitBreakKeepsAnOutageOutOfTheDeadLetters(t *testing.T) {
 			}
 			testkit.Check(t, k.Deliver("a", testkit.Text("x")), testkit.HaveHandled(1))
 
-			down = true
+			down.Store(true)
 			ms := make([]*testkit.Message, 20)
 			for i := range ms {
 				ms[i] = testkit.Text("x").Key(strconv.Itoa(i))
@@ -209,12 +210,12 @@ func TestCircuitBreakKeepsAnOutageOutOfTheDeadLetters(t *testing.T) {
 			k.Advance(30 * time.Second)
 			g.Expect(states[0]).To(Equal("open"))
 			ds = append(ds, k.DeliverAll("b", ms...)...)
-			g.Expect(other).To(BeZero(), "it is the other route's failure, and held")
+			g.Expect(other.Load()).To(BeZero(), "it is the other route's failure, and held")
 
-			before := calls
+			before := calls.Load()
 			k.Advance(time.Hour)
-			g.Expect(calls-before).To(BeNumerically("~", 60, 2), "one record a minute probes")
-			down = false
+			g.Expect(calls.Load()-before).To(BeNumerically("~", 60, 2), "one record a minute probes")
+			down.Store(false)
 			k.Settle()
 			g.Expect(states[len(states)-1]).To(Equal("closed"))
 			for _, d := range ds {
