@@ -116,6 +116,12 @@ func decode(codec Codec, m *Message, part string, data []byte, v any) error {
 	if data == nil {
 		return nil
 	}
+	if _, plain := codec.(bytesCodec); plain {
+		if p, ok := v.(*[]byte); ok { // as it does, without the calls
+			*p = data
+			return nil
+		}
+	}
 	err := codec.Decode(data, v)
 	if err == nil {
 		return nil

@@ -3,6 +3,8 @@ package responder
 import (
 	"context"
 	"slices"
+	"sync"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -37,6 +39,7 @@ type each[T any] struct {
 	codec   consumer.Codec
 	fn      func(context.Context, *Writer, *consumer.Typed[T]) error
 	outputs []consumer.Output
+	desks   sync.Pool // of *desk[T]
 }
 
 // Outputs implements consumer.Responder.
@@ -44,30 +47,59 @@ func (h *each[T]) Outputs() []consumer.Output { return slices.Clone(h.outputs) }
 
 // Handle implements consumer.Handler.
 func (h *each[T]) Handle(ctx context.Context, m *consumer.Message) error {
-	c := &call[T]{Typed: consumer.Typed[T]{Message: m}}
+	d, ok := h.desks.Get().(*desk[T])
+	if !ok {
+		d = &desk[T]{sheet: sheet{carries: true, ahead: recordsAhead}}
+	}
+	err := h.handle(ctx, d, m)
+	d.clear()
+	h.desks.Put(d) // not after a panic
+	return err
+}
+
+func (h *each[T]) handle(ctx context.Context, d *desk[T], m *consumer.Message) error {
+	c := d.next()
+	c.Message = m
 	if err := consumer.Decode(h.codec, m, &c.Payload); err != nil {
 		return err
 	}
-	w := &c.w
-	w.written, w.pending, w.spare = c.written[:0], c.pending[:0], c.record[:]
-	w.open(ctx, m, h.outputs)
-	w.carries = true
-	if err := h.fn(ctx, w, &c.Typed); err != nil {
-		w.closed = true
+	c.w = d.open(ctx, m, h.outputs)
+	if err := h.fn(ctx, &c.w, &c.Typed); err != nil {
+		d.close()
 		return err
 	}
-	return w.finish()
+	return d.finish()
 }
 
-// call is what one record needs in one piece: it is allocated for every record, and never used again, so that a Writer or a message that
-// somebody keeps stays what it was.
+// desk is what handling one record after the other needs.
+type desk[T any] struct {
+	sheet
+
+	calls []call[T] // to be used next
+}
+
+// call is what a handler is given for one record. It is never used again, so that a Writer or a message that somebody keeps stays what it
+// was.
 type call[T any] struct {
 	consumer.Typed[T]
 
-	w       Writer
-	written [4]bool
-	pending [1]*kgo.Record
-	record  [1]kgo.Record
+	w Writer
+}
+
+const (
+	// callBytes is about how much memory for calls is allocated at once.
+	callBytes = 2 << 10
+	// recordsAhead is how many outputs are. They live until the last of them is acknowledged.
+	recordsAhead = 16
+)
+
+func (d *desk[T]) next() *call[T] {
+	if len(d.calls) == 0 {
+		d.calls = make([]call[T], max(callBytes/unsafe.Sizeof(call[T]{}), 1))
+	}
+	c := &d.calls[0]
+	d.calls = d.calls[1:]
+	return c
 }
 
 // JSONBatch makes a batch responder. Its outputs are acknowledged before the batch is marked; an output that is refused
@@ -100,20 +132,20 @@ func (h *batch[T]) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 	if typed.Len() == 0 {
 		return bad
 	}
-	w := &Writer{pending: make([]*kgo.Record, 0, typed.Len()), ahead: min(typed.Len(), mostAhead)}
-	w.open(ctx, typed.Last().Message, h.outputs)
-	if err := h.fn(ctx, w, typed); err != nil {
+	s := &sheet{pending: make([]*kgo.Record, 0, typed.Len()), ahead: min(typed.Len(), mostAhead)}
+	w := s.open(ctx, typed.Last().Message, h.outputs)
+	if err := h.fn(ctx, &w, typed); err != nil {
 		if consumer.VerdictOf(err).At == nil {
-			w.closed = true
+			s.close()
 			return err
 		}
 		// What came before the failed message counts, so what was written for it must leave.
-		if sendErr := w.sendPending(); sendErr != nil {
+		if sendErr := s.sendPending(); sendErr != nil {
 			return sendErr
 		}
 		return err
 	}
-	if err := w.finish(); err != nil {
+	if err := s.finish(); err != nil {
 		return err
 	}
 	return bad

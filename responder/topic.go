@@ -1,9 +1,6 @@
 package responder
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/karafgo/karafgo/consumer"
@@ -76,98 +73,4 @@ func (t Topic[T]) Send(w *Writer, key []byte, value T, opts ...Option) error {
 // Tombstone writes a record without a value, which deletes the key from a compacted topic.
 func (t Topic[T]) Tombstone(w *Writer, key []byte, opts ...Option) error {
 	return w.write(t.name, key, nil, opts)
-}
-
-// Writer takes the outputs of one delivery. It is valid during the call it is passed to, for one goroutine.
-type Writer struct {
-	ctx     context.Context //nolint:containedctx // the delivery's own: a Writer never outlives its handler call
-	carries bool            // outputs are of one message, and get its headers that are carried over
-	outputs []consumer.Output
-	written []bool
-	pending []*kgo.Record
-	source  *consumer.Message
-	closed  bool
-
-	spare []kgo.Record // to be written next
-	ahead int          // how many of them are made at once
-}
-
-// mostAhead is how many records are allocated at once. They live until the last of them is acknowledged.
-const mostAhead = 64
-
-func (w *Writer) open(ctx context.Context, source *consumer.Message, outputs []consumer.Output) {
-	w.ctx, w.source, w.outputs = ctx, source, outputs
-	if n := len(outputs); n <= cap(w.written) {
-		w.written = w.written[:n]
-	} else {
-		w.written = make([]bool, n)
-	}
-}
-
-func (w *Writer) write(topic string, key, value []byte, opts []Option) error {
-	if w.closed {
-		return fmt.Errorf("write to topic %q: %w", topic, ErrWriterClosed)
-	}
-	if len(w.spare) == 0 {
-		w.spare = make([]kgo.Record, max(w.ahead, 1))
-	}
-	out := &w.spare[0]
-	w.spare = w.spare[1:]
-	out.Topic, out.Partition, out.Key, out.Value = topic, anyPartition, key, value
-	for _, o := range opts {
-		if err := o(out); err != nil {
-			return err
-		}
-	}
-	if w.carries {
-		carry(w.source.Record, out)
-	}
-	consumer.PrepareOutput(w.ctx, out)
-	for i, o := range w.outputs {
-		if o.Topic != out.Topic {
-			continue
-		}
-		if o.Sync {
-			if err := w.send(out, true); err != nil {
-				return err
-			}
-		} else {
-			w.pending = append(w.pending, out)
-		}
-		w.written[i] = true
-		return nil
-	}
-	return consumer.Permanent(fmt.Errorf("write to topic %q: %w", out.Topic, ErrUndeclared))
-}
-
-// finish sends what the handler wrote, after it returned nil.
-func (w *Writer) finish() error {
-	for i, o := range w.outputs {
-		if o.Required && !w.written[i] {
-			w.closed = true
-			return consumer.Permanent(fmt.Errorf("topic %q: %w", o.Topic, ErrNotWritten))
-		}
-	}
-	return w.sendPending()
-}
-
-func (w *Writer) sendPending() error {
-	w.closed = true
-	for _, out := range w.pending {
-		if err := w.send(out, false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *Writer) send(out *kgo.Record, sync bool) error {
-	d := w.source.Delivery()
-	if d == nil {
-		return fmt.Errorf("write to topic %q: %w", out.Topic, ErrNoDelivery)
-	}
-	if err := d.Send(w.ctx, w.source.Record, out, sync); err != nil {
-		return fmt.Errorf("write to topic %q: %w", out.Topic, err)
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -184,6 +185,9 @@ func (p memoryProducer) Topics(_ context.Context, names ...string) (map[string]k
 func (p memoryProducer) Produce(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
 	p.produce(from, r, promise, false)
 }
+
+// Room implements kafka.Producer.
+func (p memoryProducer) Room() int { return math.MaxInt }
 
 // ProduceAlone implements kafka.Producer.
 func (p memoryProducer) ProduceAlone(_ context.Context, from kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {

@@ -93,7 +93,7 @@ func Default() Config {
 		Fetch: Fetch{
 			MinBytes:          1,
 			MaxWait:           500 * time.Millisecond,
-			MaxPartitionBytes: MiB,
+			MaxPartitionBytes: MiB / 2,
 			MaxBufferedBytes:  256 * MiB,
 			Isolation:         ReadUncommitted,
 			OnGap:             ResumeAfterGap,
@@ -105,7 +105,7 @@ func Default() Config {
 			Compression:        Snappy,
 			Linger:             5 * time.Millisecond,
 			DeliveryTimeout:    30 * time.Second,
-			MaxBufferedRecords: 10_000,
+			MaxBufferedRecords: 50_000,
 			MaxBufferedBytes:   64 << 20,
 			OnFull:             Wait,
 			Acks:               AcksAll,

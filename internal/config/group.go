@@ -89,8 +89,9 @@ type Fetch struct {
 	MaxWait time.Duration `yaml:"max_wait"`
 	// MaxPartitionBytes is the most that one fetch returns of one partition, up to a quarter of
 	// max_buffered_bytes: one part is handled while others are queued, buffered and on their way. A
-	// single batch that is larger is returned nevertheless (KIP-74). Kafka:
-	// max.partition.fetch.bytes. Defaults to 1MiB.
+	// single batch that is larger is returned nevertheless (KIP-74). Small fetches are still in the
+	// processor's cache when they are handled; where brokers are far away, large ones save round
+	// trips. Kafka: max.partition.fetch.bytes. Defaults to 512KiB.
 	MaxPartitionBytes Bytes `yaml:"max_partition_bytes"`
 	// MaxBufferedBytes bounds the memory of one group: all records that are fetched and not yet
 	// handled, by the size of the responses that they keep alive. The size and number of fetches are

@@ -64,7 +64,7 @@ type Producer struct {
 	// delivery.timeout.ms (KIP-91). Defaults to 30s.
 	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
 	// MaxBufferedRecords is the most records that wait for their acknowledgement; above it a handler
-	// that sends has to wait. Defaults to 10000.
+	// that sends has to wait. Defaults to 50000.
 	MaxBufferedRecords int `yaml:"max_buffered_records"`
 	// MaxBufferedBytes is the most bytes of keys, values and headers that wait for their
 	// acknowledgement, as max_buffered_records is for their number; a record that is larger alone

@@ -25,8 +25,8 @@ var _ = Describe("Validate", func() {
 		Entry("drain", "group: {drain: 60s}",
 			"group.drain: drain 1m is not less than rebalance_timeout 1m, "+
 				"so that a slow handler puts the member out of its group: lower the first or raise the second"),
-		Entry("partition and buffer", "fetch: {max_buffered_bytes: 3MiB}",
-			"fetch.max_buffered_bytes: max_partition_bytes 1MiB is more than a quarter of max_buffered_bytes 3MiB, "+
+		Entry("partition and buffer", "fetch: {max_buffered_bytes: 1MiB}",
+			"fetch.max_buffered_bytes: max_partition_bytes 512KiB is more than a quarter of max_buffered_bytes 1MiB, "+
 				"so that one partition fills the memory of all: lower the first or raise the second"),
 		Entry("minimum and buffer", "fetch: {min_bytes: 65MiB}",
 			"fetch.min_bytes: min_bytes 65MiB is more than a quarter of max_buffered_bytes 256MiB, "+

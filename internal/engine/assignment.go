@@ -67,12 +67,13 @@ type assignment struct {
 	current   atomic.Pointer[progress]
 
 	mu        sync.Mutex
-	pos       position                // automatic: the next offset to commit
-	tr        *tracker                // manual: instead of pos
-	keys      *keys                   // side by side: instead of both
-	exact     atomic.Pointer[exactly] // of a worker in a group with ExactlyOnce
-	storedAs  string                  // the metadata that the broker has
-	began     bool                    // the position is known
+	pos       position                 // automatic: the next offset to commit
+	tr        *tracker                 // manual: instead of pos
+	keys      *keys                    // side by side: instead of both
+	piped     atomic.Pointer[pipeline] // of a worker with outputs
+	exact     atomic.Pointer[exactly]  // of a worker in a group with ExactlyOnce
+	storedAs  string                   // the metadata that the broker has
+	began     bool                     // the position is known
 	closed    bool
 	committed int64         // what the broker has; -1 unknown
 	claim     offsets.Claim // of a route with ExternalOffsets
@@ -204,6 +205,7 @@ func (a *assignment) finish(at position) bool {
 
 // committable is the next offset to commit, with what is said of it, and whether the broker does not have it yet.
 func (a *assignment) committable() (kafka.Offset, bool) {
+	a.piped.Load().catchUp()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || !a.began {
@@ -238,6 +240,7 @@ func (a *assignment) stored(at kafka.Offset) {
 // the commit lock, so a mark
 // either is part of what is returned, or fails.
 func (a *assignment) seal() (kafka.Offset, bool) {
+	a.piped.Load().catchUp()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {

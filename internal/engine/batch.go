@@ -63,7 +63,7 @@ func (w *worker) borrow(size int) bool {
 	}
 	w.own, w.borrowed = w.recs, true
 	w.recs = w.rest.recs[w.from : w.from+size : w.from+size]
-	w.from += size
+	w.from, w.plain = w.from+size, w.rest.plain
 	if w.from == len(w.rest.recs) {
 		w.held = append(w.held, w.rest)
 		w.rest = nil
@@ -81,6 +81,7 @@ func (w *worker) fill(most int) (n int) {
 				break
 			}
 		}
+		w.plain = w.rest.plain && (w.plain || len(w.recs) == 0)
 		for w.from < len(w.rest.recs) && n < most {
 			rec := w.rest.recs[w.from]
 			w.recs = append(w.recs, rec)
@@ -107,7 +108,15 @@ func (w *worker) callBatch() {
 	if w.a.tr != nil || cap(msgs) < end-w.i { // where handlers mark, messages may be kept
 		msgs = make([]consumer.Message, 0, end-w.i)
 	}
-	for i, rec := range w.recs[w.i:end] {
+	recs := w.recs[w.i:end]
+	if w.plain && !w.gated {
+		msgs = msgs[:len(recs)]
+		for i, rec := range recs {
+			msgs[i] = consumer.NewMessage(rec, w.delivered)
+		}
+		recs = nil
+	}
+	for i, rec := range recs {
 		if rec.Attrs.IsControl() || w.gated && w.gate.dropped[w.i+i] {
 			if w.a.tr != nil {
 				_ = w.a.tr.mark(rec.Offset, false) // closed: nothing is lost, it comes again

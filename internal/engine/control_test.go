@@ -33,7 +33,7 @@ func TestF11_PausedTopicStaysPausedOverARebalance(t *testing.T) {
 	guest := c.run(t, eachOf([]string{"a", "b"}, newJournal().handler("guest")))
 	await(t, guest.events, 1, func(e callbacks.Assigned) bool { return e.Topic == "a" })
 	guest.kill()
-	await(t, p.events, 2+1, func(e callbacks.Assigned) bool { return e.Topic == "a" })
+	await(t, p.events, 2+1, func(e callbacks.Paused) bool { return e.Topic == "a" && e.Reason == callbacks.PausedTopic })
 	c.produce("b", 0, 5)
 	j.awaitRecords(t, 10)
 	g.Expect(j.offsets("a", 0)).To(BeEmpty())

@@ -44,7 +44,8 @@ func (r *runner) dispatch(fetches kgo.Fetches) (records int) {
 				if !a.takes(part) {
 					continue
 				}
-				s := &slab{recs: part.Records, bytes: measure(part.Records), body: b, reuse: a.route.reuse}
+				s := &slab{recs: part.Records, body: b, reuse: a.route.reuse}
+				s.bytes, s.plain = survey(s.recs)
 				b.bytes += s.bytes
 				slabs, owners = append(slabs, s), append(owners, a)
 			}

@@ -70,18 +70,20 @@ func (r *runner) partitionBytes() int64 {
 // resize tells the client after an assignment or a revoke.
 func (r *runner) resize() { r.client.SetPartitionBytes(r.partitionBytes()) }
 
-func (r *runner) above(records int, bytes int64) bool {
+// above reports whether too much of a partition is queued. One slab is never too much: the worker would have nothing to go on with while
+// the next one is fetched, and a poll loop that waits for it to be taken keeps records from all the others.
+func (r *runner) above(slabs, records int, bytes int64) bool {
 	most, mostBytes := r.share()
 	if !r.spec.BatchFetching {
 		return records >= most
 	}
-	return records > most || bytes > mostBytes
+	return slabs > 1 && (records > most || bytes > mostBytes)
 }
 
 // below reports whether a paused partition should be fetched again: when what it has queued lasts no longer than
 // it takes for records
 // to come, about two fetch waits.
-func (r *runner) below(a *assignment, records int, bytes int64) bool {
+func (r *runner) below(a *assignment, slabs, records int, bytes int64) bool {
 	most, mostBytes := r.share()
 	if !r.spec.BatchFetching {
 		return records < most
@@ -95,7 +97,7 @@ func (r *runner) below(a *assignment, records int, bytes int64) bool {
 			}
 		}
 	}
-	return records <= low && bytes <= max(lowBytes, 0) || records == 0
+	return records <= low && (slabs <= 1 || bytes <= max(lowBytes, 0)) || records == 0
 }
 
 // brake waits a moment for the worker of a partition of which too much is queued, and pauses the partition when it is too much all the
@@ -106,8 +108,8 @@ func (r *runner) below(a *assignment, records int, bytes int64) bool {
 //
 // All partitions of a fetch are waited for together until a time, which the first of them sets.
 func (r *runner) brake(a *assignment, until time.Time) time.Time {
-	records, bytes := a.queue.size()
-	if !r.above(records, bytes) {
+	slabs, records, bytes := a.queue.size()
+	if !r.above(slabs, records, bytes) {
 		return until
 	}
 	if until.IsZero() {
@@ -115,9 +117,9 @@ func (r *runner) brake(a *assignment, until time.Time) time.Time {
 	}
 	switch {
 	case !r.spec.BatchFetching:
-		a.awaitQueue(until, func(n int, _ int64) bool { return n < records })
+		a.awaitQueue(until, func(_, queued int, _ int64) bool { return queued < records })
 	case !a.slow.Load():
-		a.awaitQueue(until, func(n int, b int64) bool { return !r.above(n, b) })
+		a.awaitQueue(until, func(slabs, records int, bytes int64) bool { return !r.above(slabs, records, bytes) })
 	}
 	r.flow(a)
 	return until
@@ -130,16 +132,16 @@ func (r *runner) flow(a *assignment) {
 	r.flowMu.Lock()
 	defer r.flowMu.Unlock()
 	was := a.starve.Swap(true)
-	records, bytes := a.queue.size()
+	slabs, records, bytes := a.queue.size()
 	one := map[string][]int32{a.tp.Topic: {a.tp.Partition}}
 	switch {
 	case !a.is(stateFetching):
 		a.starve.Store(was)
-	case was && r.below(a, records, bytes):
+	case was && r.below(a, slabs, records, bytes):
 		a.starve.Store(false)
 		r.client.ResumeFetchPartitions(one)
 		r.emit(callbacks.Resumed{Where: a.where(), Reason: callbacks.PausedQueue})
-	case !was && r.above(records, bytes):
+	case !was && r.above(slabs, records, bytes):
 		r.client.PauseFetchPartitions(one)
 		r.emit(callbacks.Paused{Where: a.where(), Reason: callbacks.PausedQueue})
 	case !was:
@@ -148,7 +150,7 @@ func (r *runner) flow(a *assignment) {
 }
 
 // awaitQueue waits a moment for the worker to take enough of what is queued.
-func (a *assignment) awaitQueue(until time.Time, enough func(records int, bytes int64) bool) {
+func (a *assignment) awaitQueue(until time.Time, enough func(slabs, records int, bytes int64) bool) {
 	deadline := time.NewTimer(time.Until(until))
 	defer deadline.Stop()
 	for !enough(a.queue.size()) {

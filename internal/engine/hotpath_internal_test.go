@@ -13,6 +13,7 @@ import (
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/internal/metrics"
 	"github.com/karafgo/karafgo/middleware"
+	"github.com/karafgo/karafgo/responder"
 	"github.com/karafgo/karafgo/router"
 )
 
@@ -37,7 +38,25 @@ var hotPaths = map[string]func(*router.Group){
 			return nil
 		}), perFetch/4, 0)
 	},
+	"respond": func(g *router.Group) {
+		g.Topic("t").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, m *consumer.Typed[[]byte]) error {
+			return out.Send(w, m.Key, m.Payload)
+		}, out.Required()))
+	},
+	"respondbatch": func(g *router.Group) {
+		g.Topic("t").Batch(responder.DecodedBatch(consumer.BytesCodec,
+			func(_ context.Context, w *responder.Writer, b *consumer.TypedBatch[[]byte]) error {
+				for _, m := range b.All() {
+					if err := out.Send(w, m.Key, m.Payload); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, out.Required()), perFetch/4, 0)
+	},
 }
+
+var out = responder.NewTopic[[]byte]("out", consumer.BytesCodec)
 
 var (
 	looked int64
@@ -49,9 +68,29 @@ var (
 
 type noClient struct{ kafka.Consumer }
 
-// hotPath returns what takes one fetch all the way. It runs in the caller's goroutine, so that what it costs does not depend on who runs
-// when.
-func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
+// noBroker acknowledges many records at once, as brokers do.
+type noBroker struct {
+	kafka.Producer
+
+	sent     []*kgo.Record
+	promises []func(*kgo.Record, error)
+}
+
+func (*noBroker) Room() int { return perFetch }
+
+func (b *noBroker) Produce(_ context.Context, _ kafka.Source, r *kgo.Record, promise func(*kgo.Record, error)) {
+	b.sent, b.promises = append(b.sent, r), append(b.promises, promise)
+	if len(b.sent) < perFetch/4 {
+		return
+	}
+	for i, r := range b.sent {
+		b.promises[i](r, nil)
+	}
+	b.sent, b.promises = b.sent[:0], b.promises[:0]
+}
+
+// drawn is an assignment of the topic t, without a member.
+func drawn(tb testing.TB, draw func(*router.Group)) *assignment {
 	tb.Helper()
 	table, err := router.Draw(func(r *router.Router) { r.Group("g", draw) })
 	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
@@ -61,6 +100,7 @@ func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
 		},
 		Inline: []callbacks.Listener{metrics.New(nil)},
 	})
+	e.producer = &noBroker{}
 	r := newRunner(e, table.Groups()[0])
 	r.client = noClient{}
 	tp := kafka.TopicPartition{Topic: "t", Partition: 0}
@@ -71,6 +111,15 @@ func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
 	}
 	a.state.Store(int32(stateFetching))
 	r.assigned[tp] = a
+	return a
+}
+
+// hotPath returns what takes one fetch all the way. It runs in the caller's goroutine, so that what it costs does not depend on who runs
+// when.
+func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
+	tb.Helper()
+	a := drawn(tb, draw)
+	r := a.r
 	w := newWorker(a)
 	recs := make([]kgo.Record, perFetch)
 	value := make([]byte, 100)

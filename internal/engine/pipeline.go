@@ -24,16 +24,20 @@ type pipeline struct {
 	given   bool        // with the lock: up, because the assignment's context has ended
 
 	mu      sync.Mutex
-	waits   waits // the first is pending or refused
-	pending int   // outputs that were not answered
-	idle    chan struct{}
+	waits   waits         // the first is pending or refused
+	pending int           // outputs that were not answered
+	idle    chan struct{} // closed when it is 0
+	half    chan struct{} // closed when it is low or less
+	low     int
 	watched bool // the worker waits for it to get on
 	batch   *kgo.Record
+	room    int            // how many outputs need not wait for room; below zero: for how many it is not asked
 	rooms   []room.Context // to be used next
 
 	reached position // up to here everything is handed over and did not fail
 	handled int      // records up to there
 	told    int      // of them, the committer was told
+	behind  int      // records that wait no longer, and are not published yet
 	single  int64    // outputs of records up to here are sent alone; the worker's
 
 	acked int       // since it was told, or since
@@ -74,21 +78,64 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	w := p.waits.back()
 	w.pending++
 	w.topic = out.Topic
-	keep := w.promise()
+	keep, a := w.promise(), p.a
+	if !p.alone(rec.Offset) && p.hasRoom() {
+		p.mu.Unlock()
+		a.r.e.producer.Produce(context.Background(), a.source(rec.Offset), out, keep)
+		return
+	}
 	if len(p.rooms) == 0 {
 		p.rooms = make([]room.Context, blockRooms)
 	}
 	wait := &p.rooms[0]
 	p.rooms = p.rooms[1:]
 	p.mu.Unlock()
-	a := p.a
 	wait.Context = a.ctx
 	if p.alone(rec.Offset) {
 		a.r.e.producer.ProduceAlone(wait, a.source(rec.Offset), out, keep)
 	} else {
 		a.r.e.producer.Produce(wait, a.source(rec.Offset), out, keep)
 	}
-	wait.Leave()
+	if wait.Leave() {
+		p.ease()
+	}
+}
+
+// ease waits, after an output has waited for room, until half of those before it are answered: whoever sends each as soon as there is room
+// for one is put to sleep and woken for each.
+func (p *pipeline) ease() {
+	p.mu.Lock()
+	p.room = 0
+	if p.pending < blockRooms {
+		p.mu.Unlock()
+		return
+	}
+	half := make(chan struct{})
+	p.half, p.low = half, p.pending/2
+	p.mu.Unlock()
+	select {
+	case <-half:
+	case <-p.a.ctx.Done():
+	}
+}
+
+// hasRoom tells whether an output need not wait for room with the producer, which is asked once for some of them: what waits must be let go
+// with the assignment, and costs a context of its own. It is called with the lock held.
+func (p *pipeline) hasRoom() bool {
+	if p.pending == 1 { // what it said before may be long ago
+		p.room = 0
+	}
+	if p.room == 0 {
+		if p.room = min(p.a.r.e.producer.Room(), blockRooms); p.room == 0 {
+			p.room = -blockRooms
+		}
+	}
+	if p.room < 0 {
+		p.room++
+		return false
+	}
+	p.room--
+	return true
 }
 
 // expect adds a wait for a record. It is called with the lock held.
@@ -128,10 +175,14 @@ func (p *pipeline) answered(w *wait, topic string, err error) {
 		p.waits.pop()
 		n++
 	}
-	if n > 0 {
-		p.publish(n)
+	if p.behind += n; p.behind > mostBehind || n > 0 && p.waits.n == 0 {
+		p.publish()
 	}
 	wake := err != nil || n > 0 && (p.watched || p.waits.n == 0)
+	if p.half != nil && p.pending <= p.low {
+		close(p.half)
+		p.half = nil
+	}
 	if p.pending == 0 && p.idle != nil {
 		close(p.idle)
 		p.idle = nil
@@ -149,16 +200,18 @@ func (p *pipeline) answered(w *wait, topic string, err error) {
 	}
 }
 
-// publish makes what nothing waits for count as done, n records more than before at least. It reports false when the assignment was closed
-// meanwhile. It is called with the lock held.
-func (p *pipeline) publish(n int) bool {
-	at := p.reached
+// mostBehind is how many records may have their outputs acknowledged before it is published. Whoever asks for the position sees all.
+const mostBehind = 64
+
+// publish makes what nothing waits for count as done. It reports false when the assignment was closed meanwhile. It is called with the lock
+// held.
+func (p *pipeline) publish() bool {
+	at, n := p.reached, p.handled-p.told
 	if p.waits.n > 0 {
 		from := p.waits.front().from
-		at = position{from.Offset, from.LeaderEpoch}
-	} else {
-		n = p.handled - p.told
+		at, n = position{from.Offset, from.LeaderEpoch}, p.behind
 	}
+	p.behind = 0
 	if at == (position{}) {
 		return true // nothing is reached yet
 	}
@@ -170,6 +223,18 @@ func (p *pipeline) publish(n int) bool {
 	return ok
 }
 
+// catchUp publishes what is behind. The position is asked for afterwards.
+func (p *pipeline) catchUp() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	if p.behind > 0 {
+		p.publish()
+	}
+	p.mu.Unlock()
+}
+
 // reach notes how far the worker has got, with n records more. It reports false when the assignment was closed meanwhile.
 func (p *pipeline) reach(at position, n int) bool {
 	p.mu.Lock()
@@ -177,7 +242,7 @@ func (p *pipeline) reach(at position, n int) bool {
 		p.reached = at
 	}
 	p.handled += n
-	ok := p.publish(0)
+	ok := p.publish()
 	e := p.produced()
 	p.mu.Unlock()
 	if e != nil {
@@ -254,6 +319,7 @@ func (p *pipeline) giveUp() {
 func (p *pipeline) takeBack() (w wait, unclear bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.publish()
 	w = *p.waits.front()
 	unclear = !p.alone(w.source) && kafka.OneOfBatch(w.refused)
 	if unclear {

@@ -251,7 +251,7 @@ func (p *pool) wakeAt(until time.Time) {
 }
 
 func (k *keys) queued() bool {
-	records, _ := k.a.queue.size()
+	_, records, _ := k.a.queue.size()
 	return records > 0 && !k.isFull() && !k.held
 }
 

@@ -64,8 +64,8 @@ func (q *queue) close() {
 	q.slabs, q.records, q.bytes = nil, 0, 0
 }
 
-func (q *queue) size() (records int, bytes int64) {
+func (q *queue) size() (slabs, records int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.records, q.bytes
+	return len(q.slabs), q.records, q.bytes
 }

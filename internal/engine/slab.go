@@ -18,6 +18,7 @@ type slab struct {
 	recs  []*kgo.Record
 	bytes int64
 	body  *body
+	plain bool    // none of its records is a control record, as far as is known
 	reuse bool    // its records go back to the client's pool
 	parts []*slab // that its records are of, if it was made of others: they go with it
 }
@@ -34,14 +35,23 @@ type body struct {
 const smallBody = 64 << 10
 
 func measure(recs []*kgo.Record) int64 {
-	n := int64(len(recs)) * recordSize
+	n, _ := survey(recs)
+	return n
+}
+
+// survey measures records, and tells whether none is a control record: in one pass, for they are not in the processor's cache yet.
+func survey(recs []*kgo.Record) (n int64, plain bool) {
+	n, plain = int64(len(recs))*recordSize, true
 	for _, r := range recs {
+		if r.Attrs.IsControl() {
+			plain = false
+		}
 		n += int64(len(r.Key) + len(r.Value))
 		for i := range r.Headers {
 			n += int64(len(r.Headers[i].Key) + len(r.Headers[i].Value))
 		}
 	}
-	return n
+	return n, plain
 }
 
 func (s *slab) release() {

@@ -150,6 +150,7 @@ func (a *assignment) status() PartitionStatus {
 		Group: a.r.id, Topic: a.tp.Topic, Partition: a.tp.Partition, Epoch: a.epoch,
 		State: state(a.state.Load()).String(), HighWatermark: a.highWater.Load(),
 	}
+	a.piped.Load().catchUp()
 	a.mu.Lock()
 	s.Position, s.Committed = a.pos.offset, a.committed
 	k := a.keys
@@ -160,7 +161,7 @@ func (a *assignment) status() PartitionStatus {
 	if k != nil {
 		s.Retrying = k.oldest()
 	}
-	s.Queued, s.QueuedBytes = a.queue.size()
+	_, s.Queued, s.QueuedBytes = a.queue.size()
 	s.Busy, s.Handling = a.busy()
 	if before := a.prev.Load(); before != nil && !before.returned() {
 		s.WaitsFor = before.epoch

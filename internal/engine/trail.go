@@ -18,8 +18,22 @@ type window struct {
 	slabs []*slab
 }
 
-// longestTrail is how many windows may wait for their outputs before the worker does.
+// longestTrail is how many windows may wait for their outputs before the worker does, if they have openWindow records or more.
 const longestTrail = 8
+
+// tooLong reports whether the worker has to wait for outputs.
+func (t trail) tooLong() bool {
+	if len(t) < longestTrail {
+		return false
+	}
+	records := 0
+	for i := range t {
+		if records += len(t[i].recs); records >= openWindow {
+			return true
+		}
+	}
+	return false
+}
 
 // leave puts the window, all of which is handed over, behind the worker if its outputs are not acknowledged.
 func (w *worker) leave() {
@@ -60,7 +74,7 @@ func (w *worker) awaitOutputs() bool {
 	defer w.out.watch(false)
 	for {
 		w.trim()
-		if len(w.trail) < longestTrail || w.out.refused.Load() {
+		if !w.trail.tooLong() || w.out.refused.Load() {
 			return true
 		}
 		select {
@@ -132,7 +146,7 @@ func (w *worker) takeBack() {
 	if !w.batching() {
 		w.gate.passed = 1
 	}
-	w.i, w.base, w.seg, w.alone = 0, 0, 0, 0
+	w.i, w.base, w.seg, w.alone, w.plain = 0, 0, 0, 0, false
 	w.attempt = int(refused.attempt)
 	if unclear {
 		w.attempt--

@@ -32,11 +32,12 @@ type worker struct {
 	first consumer.Delivery // of first attempts
 
 	// The window: records taken from the queue and not all done. recs[:i] are.
-	recs []*kgo.Record
-	i    int
-	held []*slab // what the window's records belong to
-	rest *slab   // batch: the slab that the window ends in
-	from int     // batch: where in rest the window ends
+	recs  []*kgo.Record
+	i     int
+	plain bool    // none of them is a control record, as far as is known
+	held  []*slab // what the window's records belong to
+	rest  *slab   // batch: the slab that the window ends in
+	from  int     // batch: where in rest the window ends
 	// batch: the window is a part of a slab's slice, and own is the worker's.
 	borrowed bool
 	own      []*kgo.Record
@@ -81,6 +82,7 @@ func newWorker(a *assignment) *worker {
 		w.sender = w.exact
 	case a.route.responds:
 		w.out = newPipeline(a)
+		a.piped.Store(w.out)
 		w.sender = w.out
 	}
 	w.first = &delivery{a: a, out: w.sender, attempt: 1}
@@ -181,7 +183,7 @@ func (w *worker) step() bool {
 		}
 	case w.i == len(w.recs):
 		w.drop()
-		if len(w.trail) >= longestTrail {
+		if w.trail.tooLong() {
 			return w.awaitOutputs()
 		}
 		if w.batching() {
@@ -239,7 +241,7 @@ func (w *worker) load() bool {
 	for {
 		if s := w.take(); s != nil {
 			w.held = append(w.held[:0], s)
-			w.recs, w.i = s.recs, 0
+			w.recs, w.i, w.plain = s.recs, 0, s.plain
 			return true
 		}
 		if !w.sleep() || w.goesBack() {

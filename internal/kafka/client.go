@@ -54,8 +54,11 @@ type Producer interface {
 	CreateTopics(ctx context.Context, topics []TopicSpec) error
 	// Topics describes topics, all without names. A topic that does not exist is not in the result.
 	Topics(ctx context.Context, topics ...string) (map[string]Topic, error)
-	// Produce sends r on behalf of the record at from.
+	// Produce sends r on behalf of the record at from. It waits for room until ctx ends, or as long as a record may be under way. A context
+	// that never ends costs least.
 	Produce(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
+	// Room is how many records each of many senders may send now without waiting for room.
+	Room() int
 	// ProduceAlone is Produce, but in a batch without other records: an error for which [OneOfBatch] is true is then r's own. Records are
 	// sent so one after the other.
 	ProduceAlone(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))

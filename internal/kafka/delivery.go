@@ -27,6 +27,12 @@ type deadline struct {
 	end   context.CancelFunc
 }
 
+// timed is a context that says why it has ended.
+type timed struct{ context.Context } //nolint:containedctx // it is one itself
+
+// Err implements context.Context.
+func (t timed) Err() error { return context.Cause(t.Context) }
+
 // sharedBy is the part of the timeout within which records share a deadline, and by which it may be late.
 const sharedBy = 16
 
@@ -39,12 +45,18 @@ type produceFunc func(ctx context.Context, r *kgo.Record, promise func(*kgo.Reco
 
 // produce sends a record that fails with kgo.ErrRecordTimeout when it is under way for too long.
 func (d *delivery) produce(ctx context.Context, send produceFunc, r *kgo.Record, promise func(*kgo.Record, error)) {
-	if wait, ok := ctx.(*room.Context); ok {
-		wait.Then = d.from(r)
+	by := d.from(r)
+	if ctx.Done() == nil {
+		send(by, r, promise)
+		return
+	}
+	wait, ok := ctx.(*room.Context)
+	if ok {
+		wait.Then = by
 		send(wait, r, promise) // its maker leaves
 		return
 	}
-	wait := &room.Context{Context: ctx, Then: d.from(r)}
+	wait = &room.Context{Context: ctx, Then: by}
 	send(wait, r, promise)
 	wait.Leave()
 }
@@ -65,8 +77,9 @@ func (d *delivery) from(r *kgo.Record) context.Context {
 	}
 	span := d.timeout / sharedBy
 	ctx, end := context.WithTimeoutCause(context.Background(), d.timeout+span, kgo.ErrRecordTimeout)
-	d.newest.Store(&deadline{ctx, now.Add(span), end})
-	return ctx
+	by := &deadline{timed{ctx}, now.Add(span), end}
+	d.newest.Store(by)
+	return by.ctx
 }
 
 // close is called when the client is closed. Earlier deadlines end by themselves.

@@ -147,6 +147,18 @@ func (p *producer) ProduceAlone(ctx context.Context, _ Source, r *kgo.Record, pr
 	p.single.produce(ctx, r, promise)
 }
 
+// senders are those between which Room divides what there is.
+const senders = 256
+
+// Room implements Producer.
+func (p *producer) Room() int {
+	most := p.cluster.cfg.Producer
+	if most.MaxBufferedBytes > 0 && 2*p.BufferedProduceBytes() > int64(most.MaxBufferedBytes) {
+		return 0
+	}
+	return max(most.MaxBufferedRecords-int(p.BufferedProduceRecords()), 0) / senders
+}
+
 // Flush implements Producer.
 func (p *producer) Flush(ctx context.Context) error {
 	if err := p.Client.Flush(ctx); err != nil { // whose answers may have records sent alone

@@ -21,19 +21,20 @@ type Context struct {
 	stop func() bool // from then on it does not end with the caller's
 }
 
-// Leave lets go of the caller's context. What it has ended already stays ended.
-func (c *Context) Leave() {
+// Leave lets go of the caller's context. What it has ended already stays ended. It reports whether anybody waited for its end.
+func (c *Context) Leave() (waited bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = true
 	if c.own == nil {
-		return
+		return false
 	}
 	c.stop()
 	if c.Then != nil {
 		end, then := c.end, c.Then // not c, whose record would be kept until then
 		context.AfterFunc(then, func() { end(context.Cause(then)) })
 	}
+	return true
 }
 
 // Done implements context.Context.

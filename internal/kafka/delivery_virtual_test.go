@@ -1,0 +1,32 @@
+package kafka
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A record that may wait for room without end is under way for no longer than others.
+func TestDeliveryTimeoutDoesNotNeedAContextThatEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		d := newDelivery(time.Minute)
+		defer d.close()
+		for name, ctx := range map[string]context.Context{"never ends": context.WithoutCancel(t.Context()), "may end": t.Context()} {
+			contexts := make(chan context.Context, 1)
+			d.produce(ctx, func(ctx context.Context, _ *kgo.Record, _ func(*kgo.Record, error)) { contexts <- ctx }, &kgo.Record{}, nil)
+			sent := <-contexts
+			time.Sleep(time.Minute)
+			g.Expect(sent.Err()).To(Succeed(), name)
+			time.Sleep(time.Minute / sharedBy)
+			synctest.Wait()
+			g.Expect(sent.Done()).To(BeClosed(), name)
+			g.Expect(sent.Err()).To(MatchError(kgo.ErrRecordTimeout), name)
+		}
+	})
+}
