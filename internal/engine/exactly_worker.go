@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,15 +19,16 @@ type exactly struct {
 	each  consumer.Handler
 	chain consumer.BatchHandler
 
-	mu      sync.Mutex // with the gate, where both are needed: whoever seals the assignment takes what is ready, too
-	outs    []written  // of what is not finished, and of the attempt in progress; never used again
+	offset  int64     // of the attempt in progress
+	attempt []written // its outputs
+	suspect stretch   // which goes alone
+	asked   bool      // suspect is known
+
+	mu      sync.Mutex // with the gate, where both are needed: whoever seals the assignment takes what has succeeded, too
+	outs    []written  // of what has succeeded and is not finished; never used again
 	size    int        // of the outs before
-	ready   int        // so many of outs are of what has succeeded
-	records int        // of so many records
+	records int        // outs are of so many
 	reached position   // behind the last of them
-	offset  int64      // of the attempt in progress
-	suspect stretch    // which goes alone
-	asked   bool       // suspect is known
 }
 
 // written is an output, and the offset of what it was written for.
@@ -40,12 +42,7 @@ const together = 16
 
 // send implements sender.
 func (x *exactly) send(_ *delivery, _, out *kgo.Record) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.outs == nil {
-		x.outs = make([]written, 0, max(x.size, 1))
-	}
-	x.outs = append(x.outs, written{out, x.offset})
+	x.attempt = append(x.attempt, written{out, x.offset})
 }
 
 // Handle implements consumer.Handler.
@@ -77,33 +74,29 @@ func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 
 // begin forgets what a failed attempt wrote.
 func (x *exactly) begin(offset int64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.offset = offset
-	clear(x.outs[x.ready:])
-	x.outs = x.outs[:x.ready]
+	x.offset, x.attempt = offset, x.attempt[:0]
 }
 
 // succeeded takes the outputs of the attempt, of records up to last, after which the position is at. Without outputs there is nothing that
 // must go together.
 func (x *exactly) succeeded(last int64, attempt int, at position) error {
-	alone := attempt > 1 || x.isSuspect(last)
-	x.mu.Lock()
-	if len(x.outs) == x.ready {
-		x.mu.Unlock()
+	if len(x.attempt) == 0 {
 		return nil
 	}
-	if alone {
-		own := x.outs[x.ready:]
-		x.outs = x.outs[:x.ready:x.ready]
-		first := x.ready > 0
+	if attempt > 1 || x.isSuspect(last) {
+		x.mu.Lock()
+		first := len(x.outs) > 0
 		x.mu.Unlock()
 		if first && !x.flush(position{x.offset, at.epoch}) {
 			return errUndone
 		}
-		return x.t.alone(x.a, own, at)
+		return x.t.alone(x.a, slices.Clone(x.attempt), at)
 	}
-	x.ready, x.reached = len(x.outs), at
+	x.mu.Lock()
+	if x.outs == nil {
+		x.outs = make([]written, 0, max(x.size, len(x.attempt)))
+	}
+	x.outs, x.reached = append(x.outs, x.attempt...), at
 	x.records++
 	// Where handlers are slow, a record that was quick must not wait for one that is not.
 	wait := last == x.offset && x.records < together && !x.a.slow.Load()
@@ -133,11 +126,8 @@ func (x *exactly) flush(at position) bool { return x.t.finish(x, at) == nil }
 func (x *exactly) take() []written {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	outs, rest := x.outs[:x.ready:x.ready], x.outs[x.ready:]
-	x.outs, x.size, x.ready, x.records = nil, len(outs), 0, 0
-	if len(rest) > 0 { // of the attempt in progress
-		x.outs = append(x.outs, rest...)
-	}
+	outs := x.outs
+	x.outs, x.size, x.records = nil, len(outs), 0
 	return outs
 }
 
