@@ -59,6 +59,7 @@ func (s *sheet) clear() {
 
 func (w *Writer) write(topic string, key, value []byte, opts []Option) error {
 	s := w.on
+	ctx, source := s.ctx, s.source
 	if w.turn != s.turn {
 		return fmt.Errorf("write to topic %q: %w", topic, ErrWriterClosed)
 	}
@@ -74,9 +75,12 @@ func (w *Writer) write(topic string, key, value []byte, opts []Option) error {
 		}
 	}
 	if s.carries {
-		carry(s.source.Record, out)
+		carry(source.Record, out)
 	}
-	consumer.PrepareOutput(s.ctx, out)
+	consumer.PrepareOutput(ctx, out)
+	if w.turn != s.turn { // it was kept, and meanwhile
+		return fmt.Errorf("write to topic %q: %w", topic, ErrWriterClosed)
+	}
 	for i, o := range s.outputs {
 		if o.Topic != out.Topic {
 			continue

@@ -125,6 +125,48 @@ var _ = Describe("An output", func() {
 		Expect(r.records).To(HaveLen(2))
 	})
 
+	It("goes nowhere from a Writer that was kept, also while the next record is handled", func() {
+		var kept []*responder.Writer
+		h := writing(func(w *responder.Writer) error {
+			for _, k := range kept {
+				Expect(numbers.Send(k, nil, 0)).To(MatchError(responder.ErrWriterClosed))
+			}
+			kept = append(kept, w)
+			switch len(kept) {
+			case 2:
+				Expect(numbers.Send(w, nil, -2)).To(Succeed())
+				return errBoom
+			case 3:
+				Expect(numbers.Send(w, nil, -3)).To(Succeed())
+				panic(errBoom)
+			}
+			return numbers.Send(w, nil, len(kept))
+		}, numbers.Optional())
+		Expect(h.Handle(ctx, message(d, "1"))).To(Succeed())
+		Expect(h.Handle(ctx, message(d, "1"))).To(MatchError(errBoom))
+		Expect(func() { _ = h.Handle(ctx, message(d, "1")) }).To(PanicWith(errBoom))
+		kept = kept[:2] // nobody closes one whose handler panicked, and nothing it writes leaves
+		kept = append(kept, kept[0])
+		Expect(h.Handle(ctx, message(d, "1"))).To(Succeed())
+		Expect(d.sent).To(Equal([]string{"numbers=1", "numbers=4"}))
+	})
+
+	It("may be written by a handler that calls itself", func() {
+		var h consumer.Handler
+		depth := 0
+		h = writing(func(w *responder.Writer) error {
+			depth++
+			n := depth
+			Expect(numbers.Send(w, nil, n)).To(Succeed())
+			if n < 3 {
+				Expect(h.Handle(ctx, message(d, "1"))).To(Succeed())
+			}
+			return numbers.Send(w, nil, -n)
+		}, numbers.Optional())
+		Expect(h.Handle(ctx, message(d, "1"))).To(Succeed())
+		Expect(d.sent).To(Equal([]string{"numbers=3", "numbers=-3", "numbers=2", "numbers=-2", "numbers=1", "numbers=-1"}))
+	})
+
 	It("needs a delivery", func() {
 		m := consumer.NewMessage(&kgo.Record{Value: []byte("1")}, nil)
 		h := writing(func(w *responder.Writer) error { return numbers.Send(w, nil, 1) }, numbers.Optional())

@@ -78,7 +78,7 @@ func (t *transactor) suspect(tp kafka.TopicPartition) (stretch, bool) {
 func (t *transactor) finish(x *exactly, at position) error {
 	a := x.a
 	t.gate.RLock()
-	outs := x.take()
+	outs, _ := x.take()
 	if len(outs) == 0 {
 		t.gate.RUnlock()
 		if a.finish(at) {

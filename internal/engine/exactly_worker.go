@@ -37,12 +37,17 @@ type written struct {
 	offset int64
 }
 
+// manyOutputs are more than are worth keeping the memory for.
+const manyOutputs = 1024
+
 // together is how many records with outputs are finished at once, at most.
 const together = 16
 
 // send implements sender.
 func (x *exactly) send(_ *delivery, _, out *kgo.Record) {
+	x.mu.Lock() // a handler may have goroutines of its own
 	x.attempt = append(x.attempt, written{out, x.offset})
+	x.mu.Unlock()
 }
 
 // Handle implements consumer.Handler.
@@ -74,7 +79,11 @@ func (x *exactly) HandleBatch(ctx context.Context, b *consumer.Batch) error {
 
 // begin forgets what a failed attempt wrote.
 func (x *exactly) begin(offset int64) {
-	x.offset, x.attempt = offset, x.attempt[:0]
+	x.offset = offset
+	clear(x.attempt)
+	if x.attempt = x.attempt[:0]; cap(x.attempt) > manyOutputs {
+		x.attempt = nil
+	}
 }
 
 // succeeded takes the outputs of the attempt, of records up to last, after which the position is at. Without outputs there is nothing that
@@ -122,13 +131,13 @@ func (x *exactly) isSuspect(last int64) bool {
 // flush finishes what has succeeded. It reports false when it is undone.
 func (x *exactly) flush(at position) bool { return x.t.finish(x, at) == nil }
 
-// take returns the outputs of what has succeeded. It is called with the gate.
-func (x *exactly) take() []written {
+// take returns the outputs of what has succeeded, and the position behind it. It is called with the gate.
+func (x *exactly) take() ([]written, position) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	outs := x.outs
 	x.outs, x.size, x.records = nil, len(outs), 0
-	return outs
+	return outs, x.reached
 }
 
 // sealed finishes what has succeeded before the assignment ends. Who seals may not wait for the worker, whose handler may have asked for
@@ -138,10 +147,7 @@ func (x *exactly) sealed() {
 	if x == nil {
 		return
 	}
-	x.mu.Lock()
-	at := x.reached
-	x.mu.Unlock()
-	if outs := x.take(); len(outs) > 0 && x.t.add(x.a, outs) == nil {
+	if outs, at := x.take(); len(outs) > 0 && x.t.add(x.a, outs) == nil {
 		x.a.finish(at)
 	}
 }

@@ -57,6 +57,9 @@ const plentyBytes = 512 << 10
 // leastPartitionBytes is what a fetch may return of a partition however many there are.
 const leastPartitionBytes = 16 << 10
 
+// inAll is how many fetches of a partition may be there at once.
+const inAll = 4
+
 // partitionBytes is what one fetch may return of one partition. A partition whose handler is stuck holds the slab in progress, its share of
 // two more, and one that was under way when it was paused: four in all. So a quarter of its part of the memory is what it may have at a
 // time, and stuck partitions cannot take the others' memory.
@@ -64,7 +67,7 @@ func (r *runner) partitionBytes() int64 {
 	r.mu.Lock()
 	n := int64(max(len(r.assigned), 1))
 	r.mu.Unlock()
-	return min(max(r.settings.QueueBytes/(4*n), leastPartitionBytes), r.settings.PartitionBytes)
+	return min(max(r.settings.QueueBytes/(inAll*n), leastPartitionBytes), r.settings.PartitionBytes)
 }
 
 // resize tells the client after an assignment or a revoke.

@@ -100,3 +100,28 @@ func TestPaceIsNotSetByOneRecordThatWaited(t *testing.T) {
 	w.pace(int64(5*time.Millisecond), 5000)
 	g.Expect(a.slow.Load()).To(BeFalse())
 }
+
+// Its worker would have nothing to go on with while the next is fetched.
+func TestOneSlabIsNeverTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, client := NewWithT(t), &pausing{}
+		r, a := crowded(t, client)
+		large := &slab{recs: make([]*kgo.Record, 100), bytes: 1 << 30, body: &body{budget: r.budget}}
+		for a.queue.take() != nil { //nolint:revive // it is emptied
+		}
+		a.queue.push(large)
+		began := time.Now()
+		r.brake(a, time.Time{})
+		g.Expect(client.paused).To(BeZero())
+		g.Expect(time.Since(began)).To(BeZero())
+
+		a.queue.push(&slab{recs: []*kgo.Record{{}}, body: &body{budget: r.budget}})
+		r.brake(a, time.Time{})
+		g.Expect(client.paused).To(Equal(1))
+		r.flow(a)
+		g.Expect(client.resumed).To(BeZero())
+		a.queue.take()
+		r.flow(a)
+		g.Expect(client.resumed).To(Equal(1))
+	})
+}

@@ -32,6 +32,7 @@ type pipeline struct {
 	watched bool // the worker waits for it to get on
 	batch   *kgo.Record
 	room    int            // how many outputs need not wait for room; below zero: for how many it is not asked
+	asked   int64          // when
 	rooms   []room.Context // to be used next
 
 	reached position // up to here everything is handed over and did not fail
@@ -79,7 +80,7 @@ func (p *pipeline) send(d *delivery, rec, out *kgo.Record) {
 	w.pending++
 	w.topic = out.Topic
 	keep, a := w.promise(), p.a
-	if !p.alone(rec.Offset) && p.hasRoom() {
+	if !p.alone(rec.Offset) && kafka.IsSmall(out) && p.hasRoom() {
 		p.mu.Unlock()
 		a.r.e.producer.Produce(context.Background(), a.source(rec.Offset), out, keep)
 		return
@@ -110,8 +111,10 @@ func (p *pipeline) ease() {
 		p.mu.Unlock()
 		return
 	}
-	half := make(chan struct{})
-	p.half, p.low = half, p.pending/2
+	if p.half == nil { // else another of the handler's goroutines waits already
+		p.half, p.low = make(chan struct{}), p.pending/2
+	}
+	half := p.half
 	p.mu.Unlock()
 	select {
 	case <-half:
@@ -119,13 +122,11 @@ func (p *pipeline) ease() {
 	}
 }
 
-// hasRoom tells whether an output need not wait for room with the producer, which is asked once for some of them: what waits must be let go
-// with the assignment, and costs a context of its own. It is called with the lock held.
+// hasRoom tells whether an output will hardly have to wait for room with the producer, which is asked once for some of them that are sent
+// in the same millisecond: what waits must be let go with the assignment, and costs a context of its own. It is called with the lock held.
 func (p *pipeline) hasRoom() bool {
-	if p.pending == 1 { // what it said before may be long ago
-		p.room = 0
-	}
-	if p.room == 0 {
+	if now := p.a.r.e.clock.now.Load(); p.room == 0 || now != p.asked {
+		p.asked = now
 		if p.room = min(p.a.r.e.producer.Room(), blockRooms); p.room == 0 {
 			p.room = -blockRooms
 		}
@@ -270,6 +271,19 @@ func (p *pipeline) waitsFor() (int64, bool) {
 		return 0, false
 	}
 	return p.waits.front().from.Offset, true
+}
+
+// firstWaiting is the index of the first of the records that is not done because of an output, or behind them.
+func (p *pipeline) firstWaiting(recs []*kgo.Record) int {
+	at, waits := p.waitsFor()
+	if !waits {
+		return len(recs)
+	}
+	n := len(recs)
+	for n > 0 && recs[n-1] != nil && recs[n-1].Offset >= at {
+		n--
+	}
+	return n
 }
 
 // watch asks to be woken when it gets on, or no more.

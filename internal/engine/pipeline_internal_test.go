@@ -2,13 +2,17 @@ package engine
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/karafgo/karafgo/consumer"
 	"github.com/karafgo/karafgo/internal/kafka"
 	"github.com/karafgo/karafgo/offsets"
+	"github.com/karafgo/karafgo/responder"
+	"github.com/karafgo/karafgo/router"
 )
 
 // crowd is a producer that says how much room it has, and keeps what it is given.
@@ -75,13 +79,22 @@ func TestPipelineAsksForRoomOnceForManyOutputs(t *testing.T) {
 
 	c.answer()
 	c.room = 2
+	a.r.e.clock.now.Add(int64(tick))
 	send(3)
-	g.Expect(c.asked).To(Equal(2), "what was said before all were answered is old")
+	g.Expect(c.asked).To(Equal(2), "what was said a millisecond before is old")
 	g.Expect(c.bounded).To(HaveEach(false))
 	c.room = 0
 	c.answer()
+	a.r.e.clock.now.Add(int64(tick))
 	send(1)
 	g.Expect(c.bounded).To(HaveEach(true))
+
+	c.room = 1000
+	c.answer()
+	a.r.e.clock.now.Add(int64(tick))
+	p.send(d, &kgo.Record{Offset: at}, &kgo.Record{Value: make([]byte, 5<<10)})
+	g.Expect(c.bounded).To(HaveEach(true), "it is not small")
+	g.Expect(c.asked).To(BeZero())
 }
 
 func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
@@ -120,6 +133,7 @@ func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
 
 	c.answer()
 	c.room = 0
+	a.r.e.clock.now.Add(int64(tick))
 	for range blockRooms - 1 {
 		send() // there are too few to wait for
 	}
@@ -133,4 +147,110 @@ func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
 		defer p.mu.Unlock()
 		return int64(p.pending)
 	}).Should(BeEquivalentTo(blockRooms+1), "it does not outlive its assignment")
+}
+
+func TestTwoThatWaitForHalfAreBothWoken(t *testing.T) {
+	g := NewWithT(t)
+	c := &crowd{}
+	a := drawn(t, hotPaths["respond"])
+	a.r.e.producer = c
+	p := newPipeline(a)
+	d := &delivery{a: a, attempt: 1}
+	for at := range int64(100) {
+		p.send(d, &kgo.Record{Offset: at}, &kgo.Record{})
+	}
+	done := make(chan struct{}, 2)
+	for range 2 {
+		go func() {
+			p.ease()
+			done <- struct{}{}
+		}()
+	}
+	c.answers(100)
+	g.Eventually(done).Should(Receive())
+	g.Eventually(done).Should(Receive())
+}
+
+// held keeps answers back.
+type held struct {
+	kafka.Producer
+
+	promises []func(*kgo.Record, error)
+}
+
+func (h *held) Room() int { return perFetch }
+
+func (h *held) Produce(_ context.Context, _ kafka.Source, _ *kgo.Record, promise func(*kgo.Record, error)) {
+	h.promises = append(h.promises, promise)
+}
+
+// A fetch that many partitions share is let go where handlers are slow, but not what may have to be handed over again.
+func TestWhatWaitsForItsOutputsIsKeptWhenTheFetchGoes(t *testing.T) {
+	for _, pausedAt := range []int64{-1, 4} {
+		g := NewWithT(t)
+		var w *worker
+		var a *assignment
+		var seen []string
+		refused := int64(-1)
+		a = drawn(t, func(g *router.Group) {
+			g.Topic("t").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, o *responder.Writer, m *consumer.Typed[[]byte]) error {
+				seen = append(seen, string(m.Payload))
+				if m.Offset == pausedAt && refused < 0 {
+					a.pause(pausedUser)
+				}
+				if m.Offset == 10 && refused < 0 {
+					w.unpin()
+				}
+				return out.Send(o, m.Key, m.Payload)
+			}, out.Required()))
+		})
+		h := &held{}
+		a.r.e.producer = h
+		w = newWorker(a)
+		var recs []*kgo.Record
+		for at := range int64(20) {
+			recs = append(recs, &kgo.Record{Topic: "t", Offset: at, Value: []byte(strconv.FormatInt(at, 10))})
+		}
+		s := &slab{recs: recs, bytes: measure(recs), body: &body{budget: a.r.budget, bytes: 1 << 20}, plain: true}
+		s.body.slabs.Store(2) // another partition has the rest of it
+		g.Expect(a.queue.push(s)).To(BeTrue())
+		w.step()
+		w.step()
+		if pausedAt >= 0 {
+			a.resume(pausedUser)
+			w.step()
+		}
+		g.Expect(seen).To(HaveLen(20))
+		g.Expect(w.recs[10]).NotTo(BeIdenticalTo(recs[10]), "the fetch was let go")
+		refused, seen = 3, nil
+		for i, promise := range h.promises {
+			var err error
+			if int64(i) == refused {
+				err = errAnswerLate
+			}
+			promise(&kgo.Record{}, err)
+		}
+		for len(seen) < 17 {
+			w.step()
+		}
+		g.Expect(seen[0]).To(Equal("3"))
+		g.Expect(seen[16]).To(Equal("19"))
+	}
+}
+
+// What is asked for of the record before the one that failed is its offset.
+func TestRecordBeforeTheOneThatFailsIsKnownWhenTheFetchGoes(t *testing.T) {
+	g := NewWithT(t)
+	a := drawn(t, hotPaths["each"])
+	w := newWorker(a)
+	var recs []*kgo.Record
+	for at := range int64(10) {
+		recs = append(recs, &kgo.Record{Offset: at})
+	}
+	s := &slab{recs: recs, body: &body{budget: a.r.budget, bytes: 1 << 20}}
+	s.body.slabs.Store(2)
+	w.recs, w.held, w.i, w.base, w.seg = recs, []*slab{s}, 5, 5, 5
+	w.unpin()
+	g.Expect(w.behind(w.i)).To(Equal(position{5, 0}))
+	w.publish(true)
 }

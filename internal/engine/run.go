@@ -219,7 +219,12 @@ func (w *worker) unpin() {
 	if w.rest != nil {
 		w.rest.detach(w.from, w.from)
 	} else if len(w.held) == 1 && !w.batching() { // a batch window is not its slab: positions in one mean nothing in the other
-		w.held[0].detach(min(w.base, w.seg, w.i), w.i)
+		// What waits for its outputs may be handed over again, and of the one before its offset is asked for.
+		from := w.i
+		if w.out != nil {
+			from = w.out.firstWaiting(w.recs[:w.i])
+		}
+		w.held[0].detach(max(min(w.base, w.seg, from-1), 0), from)
 		w.recs = w.held[0].recs
 	}
 }

@@ -11,28 +11,38 @@ import (
 )
 
 // trail is the windows of a worker that were handed over and wait for their outputs, in their order. They are held to be handed over again.
-type trail []window
+type trail struct {
+	windows []window
+	records int
+	bytes   int64
+}
 
 type window struct {
 	recs  []*kgo.Record
 	slabs []*slab
 }
 
-// longestTrail is how many windows may wait for their outputs before the worker does, if they have openWindow records or more.
-const longestTrail = 8
+// shortTrail is how many windows may wait for their outputs in any case. More of them may if they are small.
+const shortTrail = 8
 
-// tooLong reports whether the worker has to wait for outputs.
-func (t trail) tooLong() bool {
-	if len(t) < longestTrail {
-		return false
+// tooLong reports whether the worker has to wait for outputs. What waits is charged to the group's memory: a partition whose outputs are
+// not acknowledged may have its part of that, and not the others'.
+func (w *worker) tooLong() bool {
+	t := &w.trail
+	return len(t.windows) >= shortTrail && (t.records >= openWindow || t.bytes >= inAll*w.r.partitionBytes())
+}
+
+// push adds a window at the end, and count counts one that comes or goes.
+func (t *trail) push(v window) {
+	t.windows = append(t.windows, v)
+	t.count(v, 1)
+}
+
+func (t *trail) count(v window, sign int) {
+	t.records += sign * len(v.recs)
+	for _, s := range v.slabs {
+		t.bytes += int64(sign) * s.bytes
 	}
-	records := 0
-	for i := range t {
-		if records += len(t[i].recs); records >= openWindow {
-			return true
-		}
-	}
-	return false
 }
 
 // leave puts the window, all of which is handed over, behind the worker if its outputs are not acknowledged.
@@ -44,21 +54,22 @@ func (w *worker) leave() {
 	if from, waits := w.out.waitsFor(); !waits || from > w.recs[len(w.recs)-1].Offset {
 		return
 	}
-	w.trail = append(w.trail, window{recs: w.recs, slabs: w.held})
+	w.trail.push(window{recs: w.recs, slabs: w.held})
 	w.recs, w.held, w.own, w.borrowed = nil, nil, nil, false
 }
 
 // trim lets go of the windows whose outputs are acknowledged.
 func (w *worker) trim() {
 	from, waits := w.out.waitsFor()
-	n := 0
-	for n < len(w.trail) && (!waits || w.trail[n].recs[len(w.trail[n].recs)-1].Offset < from) {
-		w.trail[n].release()
+	t, n := &w.trail, 0
+	for n < len(t.windows) && (!waits || t.windows[n].recs[len(t.windows[n].recs)-1].Offset < from) {
+		t.count(t.windows[n], -1)
+		t.windows[n].release()
 		n++
 	}
-	clear(w.trail[:n])
-	if w.trail = w.trail[n:]; len(w.trail) == 0 {
-		w.trail = nil
+	clear(t.windows[:n])
+	if t.windows = t.windows[n:]; len(t.windows) == 0 {
+		*t = trail{}
 	}
 }
 
@@ -74,7 +85,7 @@ func (w *worker) awaitOutputs() bool {
 	defer w.out.watch(false)
 	for {
 		w.trim()
-		if !w.trail.tooLong() || w.out.refused.Load() {
+		if !w.tooLong() || w.out.refused.Load() {
 			return true
 		}
 		select {
@@ -117,18 +128,18 @@ func (w *worker) takeBack() {
 	again := &slab{}
 	keep := func(recs []*kgo.Record, slabs []*slab) {
 		for i, r := range recs {
-			if r.Offset >= from {
+			if r != nil && r.Offset >= from { // of what is done there may be nothing left
 				again.recs = append(again.recs, recs[i:]...)
 				break
 			}
 		}
 		again.parts = append(again.parts, slabs...)
 	}
-	for _, t := range w.trail {
+	for _, t := range w.trail.windows {
 		keep(t.recs, t.slabs)
 	}
 	keep(w.recs, w.held)
-	w.trail, w.recs, w.held, w.own = nil, nil, nil, nil
+	w.trail, w.recs, w.held, w.own = trail{}, nil, nil, nil
 	n := len(again.recs)
 	if w.batching() {
 		n, _ = slices.BinarySearchFunc(again.recs, refused.source+1, func(r *kgo.Record, at int64) int { return cmp.Compare(r.Offset, at) })

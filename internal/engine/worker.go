@@ -152,10 +152,10 @@ func (w *worker) finish() {
 	}
 	w.giveUpAhead()
 	w.ext.flush()
-	for _, t := range w.trail {
+	for _, t := range w.trail.windows {
 		t.release()
 	}
-	w.trail = nil
+	w.trail = trail{}
 	w.drop()
 	if w.rest != nil {
 		w.rest.release()
@@ -183,7 +183,7 @@ func (w *worker) step() bool {
 		}
 	case w.i == len(w.recs):
 		w.drop()
-		if w.trail.tooLong() {
+		if w.tooLong() {
 			return w.awaitOutputs()
 		}
 		if w.batching() {

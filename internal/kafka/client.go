@@ -57,7 +57,7 @@ type Producer interface {
 	// Produce sends r on behalf of the record at from. It waits for room until ctx ends, or as long as a record may be under way. A context
 	// that never ends costs least.
 	Produce(ctx context.Context, from Source, r *kgo.Record, promise func(*kgo.Record, error))
-	// Room is how many records each of many senders may send now without waiting for room.
+	// Room is how many small records (see [IsSmall]) each of many senders may send now without waiting for room.
 	Room() int
 	// ProduceAlone is Produce, but in a batch without other records: an error for which [OneOfBatch] is true is then r's own. Records are
 	// sent so one after the other.

@@ -46,17 +46,16 @@ type produceFunc func(ctx context.Context, r *kgo.Record, promise func(*kgo.Reco
 // produce sends a record that fails with kgo.ErrRecordTimeout when it is under way for too long.
 func (d *delivery) produce(ctx context.Context, send produceFunc, r *kgo.Record, promise func(*kgo.Record, error)) {
 	by := d.from(r)
-	if ctx.Done() == nil {
-		send(by, r, promise)
-		return
-	}
-	wait, ok := ctx.(*room.Context)
-	if ok {
+	if wait, ok := ctx.(*room.Context); ok { // whose Done is not to be asked for: nobody waits yet
 		wait.Then = by
 		send(wait, r, promise) // its maker leaves
 		return
 	}
-	wait = &room.Context{Context: ctx, Then: by}
+	if ctx.Done() == nil {
+		send(by, r, promise)
+		return
+	}
+	wait := &room.Context{Context: ctx, Then: by}
 	send(wait, r, promise)
 	wait.Leave()
 }

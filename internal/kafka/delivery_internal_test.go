@@ -19,12 +19,16 @@ func TestRoomIsWhatManySendersMayUseAtOnce(t *testing.T) {
 		rooms map[int]int // by how many are sent
 	}{
 		"records": {
-			func(cfg *config.Config) { cfg.Producer.MaxBufferedRecords = n },
+			func(cfg *config.Config) {
+				cfg.Producer.MaxBufferedRecords, cfg.Producer.MaxBufferedBytes = n, 2*n*small
+			},
 			map[int]int{0: 4, 1: 3, n / 2: 2, n - senders: 1, n - senders + 1: 0, n: 0},
 		},
 		"bytes": {
-			func(cfg *config.Config) { cfg.Producer.MaxBufferedRecords, cfg.Producer.MaxBufferedBytes = 2*n, n },
-			map[int]int{0: 8, n / 2: 6, n/2 + 1: 0, n: 0},
+			func(cfg *config.Config) {
+				cfg.Producer.MaxBufferedRecords, cfg.Producer.MaxBufferedBytes = 2*n, n*small
+			},
+			map[int]int{0: 4, 1: 3, n / 2: 2, n: 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +45,7 @@ func TestRoomIsWhatManySendersMayUseAtOnce(t *testing.T) {
 					g.Expect(p.Room()).To(Equal(room), "with %d buffered", sent)
 				}
 				if sent < n {
-					p.Produce(context.WithoutCancel(t.Context()), Source{}, &kgo.Record{Topic: "a", Value: []byte{1}}, nil)
+					p.Produce(context.WithoutCancel(t.Context()), Source{}, &kgo.Record{Topic: "a", Value: make([]byte, small)}, nil)
 				}
 			}
 		})

@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/karafgo/karafgo/internal/room"
 )
 
 // A record that may wait for room without end is under way for no longer than others.
@@ -29,4 +31,19 @@ func TestDeliveryTimeoutDoesNotNeedAContextThatEnds(t *testing.T) {
 			g.Expect(sent.Err()).To(MatchError(kgo.ErrRecordTimeout), name)
 		}
 	})
+}
+
+// Who had no need to wait is told so: its context costs nothing further.
+func TestNobodyWaitsForAContextThatIsNotAsked(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	d := newDelivery(time.Minute)
+	defer d.close()
+	wait := &room.Context{Context: t.Context()}
+	d.produce(wait, func(context.Context, *kgo.Record, func(*kgo.Record, error)) {}, &kgo.Record{}, nil)
+	g.Expect(wait.Leave()).To(BeFalse())
+
+	wait = &room.Context{Context: t.Context()}
+	d.produce(wait, func(ctx context.Context, _ *kgo.Record, _ func(*kgo.Record, error)) { ctx.Done() }, &kgo.Record{}, nil)
+	g.Expect(wait.Leave()).To(BeTrue())
 }

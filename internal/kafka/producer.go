@@ -150,13 +150,26 @@ func (p *producer) ProduceAlone(ctx context.Context, _ Source, r *kgo.Record, pr
 // senders are those between which Room divides what there is.
 const senders = 256
 
+// small is the most that a record for which Room says that there is some may have in bytes.
+const small = 4 << 10
+
+// IsSmall tells whether what Room says holds for a record.
+func IsSmall(r *kgo.Record) bool {
+	n := len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return n <= small
+}
+
 // Room implements Producer.
 func (p *producer) Room() int {
 	most := p.cluster.cfg.Producer
-	if most.MaxBufferedBytes > 0 && 2*p.BufferedProduceBytes() > int64(most.MaxBufferedBytes) {
-		return 0
+	free := int64(most.MaxBufferedRecords) - p.BufferedProduceRecords()
+	if most.MaxBufferedBytes > 0 {
+		free = min(free, (int64(most.MaxBufferedBytes)-p.BufferedProduceBytes())/small)
 	}
-	return max(most.MaxBufferedRecords-int(p.BufferedProduceRecords()), 0) / senders
+	return int(max(free, 0) / senders)
 }
 
 // Flush implements Producer.
