@@ -87,7 +87,7 @@ kafka-3: ## The same with three brokers
 	@go run ./tools/kafka/run -brokers 3 $(ARGS)
 
 .PHONY: test-kafka
-test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time, 8 minutes (KAFKA_RUN=Conformance)
+test-kafka: ## Run the suite on Apache Kafka: three brokers, one test at a time, about 10 minutes (KAFKA_RUN=Conformance)
 	go run ./tools/kafka/run -brokers 3 -config log.message.timestamp.after.max.ms=9223372036854775807 \
 		-- sh -c 'go test -count=1 -tags apache -parallel 1 -timeout 25m -run "$(KAFKA_RUN)" $(TESTFLAGS) ./internal/engine && \
 		go test -count=1 -p 1 $(TESTFLAGS) ./testkit ./examples/...'

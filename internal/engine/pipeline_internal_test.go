@@ -51,19 +51,26 @@ func (c *crowd) answers(n int) {
 	c.promises = c.promises[n:]
 }
 
-func TestPipelineAsksForRoomOnceForManyOutputs(t *testing.T) {
-	g := NewWithT(t)
-	c := &crowd{}
+// crowdedBy is the pipeline of an assignment whose outputs go to a producer, and what sends some.
+func crowdedBy(t *testing.T, to kafka.Producer) (p *pipeline, send func(n int)) {
+	t.Helper()
 	a := drawn(t, hotPaths["respond"])
-	a.r.e.producer = c
-	p := newPipeline(a)
+	a.r.e.producer = to
+	p = newPipeline(a)
 	d, at := &delivery{a: a, attempt: 1}, int64(0)
-	send := func(n int) {
+	return p, func(n int) {
 		for range n {
 			p.send(d, &kgo.Record{Offset: at}, &kgo.Record{})
 			at++
 		}
 	}
+}
+
+func TestPipelineAsksForRoomOnceForManyOutputs(t *testing.T) {
+	g := NewWithT(t)
+	c := &crowd{}
+	p, send := crowdedBy(t, c)
+	later := func() { p.a.r.e.clock.now.Add(int64(tick)) }
 
 	c.room = 1000
 	send(2*blockRooms + 1)
@@ -79,20 +86,20 @@ func TestPipelineAsksForRoomOnceForManyOutputs(t *testing.T) {
 
 	c.answer()
 	c.room = 2
-	a.r.e.clock.now.Add(int64(tick))
+	later()
 	send(3)
 	g.Expect(c.asked).To(Equal(2), "what was said a millisecond before is old")
 	g.Expect(c.bounded).To(HaveEach(false))
 	c.room = 0
 	c.answer()
-	a.r.e.clock.now.Add(int64(tick))
+	later()
 	send(1)
 	g.Expect(c.bounded).To(HaveEach(true))
 
 	c.room = 1000
 	c.answer()
-	a.r.e.clock.now.Add(int64(tick))
-	p.send(d, &kgo.Record{Offset: at}, &kgo.Record{Value: make([]byte, 5<<10)})
+	later()
+	p.send(&delivery{a: p.a, attempt: 1}, &kgo.Record{Offset: 1 << 20}, &kgo.Record{Value: make([]byte, 5<<10)})
 	g.Expect(c.bounded).To(HaveEach(true), "it is not small")
 	g.Expect(c.asked).To(BeZero())
 }
@@ -100,21 +107,12 @@ func TestPipelineAsksForRoomOnceForManyOutputs(t *testing.T) {
 func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
 	g := NewWithT(t)
 	c := &crowd{}
-	a := drawn(t, hotPaths["respond"])
-	a.r.e.producer = c
-	p := newPipeline(a)
-	d, at := &delivery{a: a, attempt: 1}, int64(0)
-	send := func() {
-		p.send(d, &kgo.Record{Offset: at}, &kgo.Record{})
-		at++
-	}
-	for range 99 {
-		send()
-	}
+	p, send := crowdedBy(t, c)
+	send(99)
 	c.full = true
 	sent := make(chan struct{})
 	go func() {
-		send()
+		send(1)
 		close(sent)
 	}()
 	g.Eventually(func() bool {
@@ -128,20 +126,15 @@ func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
 	g.Eventually(sent).Should(BeClosed())
 
 	c.room = 2
-	send()
+	send(1)
 	g.Expect(c.bounded[100]).To(BeFalse(), "it asks anew")
 
 	c.answer()
 	c.room = 0
-	a.r.e.clock.now.Add(int64(tick))
-	for range blockRooms - 1 {
-		send() // there are too few to wait for
-	}
-	go func() {
-		send()
-		send()
-	}()
-	a.cancel(offsets.ErrRevoked)
+	p.a.r.e.clock.now.Add(int64(tick))
+	send(blockRooms - 1) // there are too few to wait for
+	go send(2)
+	p.a.cancel(offsets.ErrRevoked)
 	g.Eventually(func() int64 {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -152,13 +145,8 @@ func TestPipelineThatWaitedForRoomGoesOnWhenHalfIsAnswered(t *testing.T) {
 func TestTwoThatWaitForHalfAreBothWoken(t *testing.T) {
 	g := NewWithT(t)
 	c := &crowd{}
-	a := drawn(t, hotPaths["respond"])
-	a.r.e.producer = c
-	p := newPipeline(a)
-	d := &delivery{a: a, attempt: 1}
-	for at := range int64(100) {
-		p.send(d, &kgo.Record{Offset: at}, &kgo.Record{})
-	}
+	p, send := crowdedBy(t, c)
+	send(100)
 	done := make(chan struct{}, 2)
 	for range 2 {
 		go func() {
