@@ -85,8 +85,9 @@ type Fetched struct {
 	HighWatermark int64
 }
 
-// Handled says that a run of records was handled one after the other: all took about Elapsed / Count. A record that took longer
-// than the engine's clock tick (1 ms) has a run of its own.
+// Handled says that a run of records was handled: all took about Elapsed / Count. On routes that hand over one after the other a record
+// that took longer than the engine's clock tick (1 ms) has a run of its own. On routes by key and unordered a run is what was handled side
+// by side within a tick and took as long, to a factor of two; it is told of before an offset behind one of its records is committed.
 type Handled struct {
 	Where
 

@@ -33,6 +33,8 @@ type node struct {
 	prev   int32 // of the open ones, in the order received
 	next   int32
 	behind int32 // the next of the same key
+	chain  int32 // in heads: of the next key
+	tail   int32 // of a head: the last of the same key
 	state  nodeState
 	marked bool
 	past   *past // nil for most
@@ -84,8 +86,8 @@ type keys struct {
 	holes       int    // runs of them, in the order received
 	seq         uint64 // of the record received last
 	end         position
-	slots       slots
-	ready       ring
+	heads       heads
+	ready       ring[int32]
 	byOffset    map[int64]int32 // by hand: to find what is marked
 
 	reading *lot
@@ -98,6 +100,9 @@ type keys struct {
 	full    bool
 	waiting *time.Timer // for a batch to become full
 	waited  bool        // long enough
+	untold  []untold    // of what is handled
+
+	fresh *delivery // of all first attempts; nil where a lane's outputs are its own
 
 	lanes   int // that have records of it
 	parked  int
@@ -114,11 +119,24 @@ func newKeys(a *assignment, p *pool, at position, done spans) *keys {
 	if a.route.tracked {
 		k.byOffset = map[int64]int32{}
 	}
+	if !a.route.responds {
+		k.fresh = &delivery{a: a, attempt: 1}
+	}
 	return k
 }
 
+// ahead is how many more records are taken than are asked for: together they cost less than one at a time, because they are far from the
+// processor. Where there are filters none are, because what a filter says is of the moment.
+const ahead = 16
+
 // feed takes records from the queue until so many are ready.
 func (k *keys) feed(want int) {
+	if k.ready.len() >= want {
+		return
+	}
+	if len(k.a.route.filters) == 0 {
+		want += ahead
+	}
 	for k.ready.len() < want && !k.held && !k.isFull() {
 		if k.reading == nil {
 			s := k.a.queue.take()
@@ -168,7 +186,7 @@ func (k *keys) admit(rec *kgo.Record) bool {
 			return true
 		}
 	}
-	if rec.Attrs.IsControl() {
+	if !k.reading.slab.plain && rec.Attrs.IsControl() {
 		k.pass(rec)
 		return true
 	}
@@ -244,16 +262,17 @@ func (k *keys) insert(rec *kgo.Record) {
 		return
 	}
 	n.hash = k.p.hash(rec)
-	s := k.slots.find(n.hash)
-	if s.head == none {
-		s.head, s.tail = i, i
+	at := k.heads.find(k.nodes, n.hash)
+	if at == none {
+		k.heads.add(k.nodes, i)
 		n.state = nodeReady
 		k.ready.push(i)
 		return
 	}
-	k.nodes[s.tail].behind = i
-	s.tail = i
-	if k.nodes[s.head].state == nodeParked {
+	head := &k.nodes[at]
+	k.nodes[head.tail].behind = i
+	head.tail = i
+	if head.state == nodeParked {
 		k.clone(i)
 	}
 }
@@ -288,7 +307,7 @@ func (k *keys) forget() {
 		k.nodes[i].drop(k.a.r.budget)
 	}
 	k.reading.drop()
-	k.nodes, k.slots, k.ready, k.lots, k.reading, k.byOffset = nil, slots{}, ring{}, nil, nil, nil
+	k.nodes, k.heads, k.ready, k.lots, k.reading, k.byOffset = nil, heads{}, ring[int32]{}, nil, nil, nil
 	k.first, k.last, k.open = none, none, 0
 }
 
@@ -342,17 +361,12 @@ func (k *keys) release(i int32) {
 	if k.p.key == nil {
 		return
 	}
-	if n.behind == none {
-		k.slots.remove(n.hash)
+	k.heads.drop(k.nodes, i)
+	if n.behind == none || k.nodes[n.behind].state != nodeWaits { // in the same batch, and has its turn there
 		return
 	}
-	s := k.slots.find(n.hash)
-	s.head = n.behind
-	if k.nodes[s.head].state != nodeWaits { // in the same batch, and has its turn there
-		return
-	}
-	k.nodes[s.head].state = nodeReady
-	k.ready.push(s.head)
+	k.nodes[n.behind].state = nodeReady
+	k.ready.push(n.behind)
 }
 
 // unlink takes a node out of the open ones.
@@ -450,6 +464,6 @@ func (k *keys) markOne(offset int64) bool {
 // state is what may be committed now.
 func (k *keys) state() (position, string) {
 	k.p.mu.Lock()
-	defer k.p.mu.Unlock()
+	defer k.p.unlock()
 	return k.committable()
 }

@@ -24,7 +24,8 @@ type lane struct {
 	since   atomic.Int64  // when the record in progress began, within a tick; 0 while none is
 	calling int           // the claim in progress, -1 for none; in a batch the first stands for all
 	began   int64
-	whole   *failure // of a batch that failed as a whole
+	whole   *failure      // of a batch that failed as a whole
+	elapsed time.Duration // of the claim that failed, which is the last one
 
 	reaped   int // claims[:reaped] are noted; with the lock
 	reapedAt int64
@@ -43,15 +44,13 @@ type lane struct {
 
 // claim is a record in a lane.
 type claim struct {
-	node  int32
-	rec   *kgo.Record
-	tries int
-	fail  *failure
-
+	node    int32
 	begun   bool
-	err     error
 	skipped bool
-	elapsed time.Duration
+	tries   int
+	rec     *kgo.Record
+	fail    *failure
+	err     error
 }
 
 // advance takes the next claim; -1 when there is none, or when it was given to others.
@@ -139,7 +138,9 @@ func (l *lane) run() {
 	k, a := l.k, l.k.a
 	l.calling = -1
 	if l.first == nil || l.first.a != a {
-		l.first = &delivery{a: a, out: l.out, attempt: 1}
+		if l.first = k.fresh; l.first == nil {
+			l.first = &delivery{a: a, out: l.out, attempt: 1}
+		}
 		if l.timed != nil {
 			l.timed.stop()
 			l.timed = nil
@@ -179,7 +180,7 @@ func (l *lane) run() {
 		c.err = l.call(ctx, k, c)
 		l.calling = -1
 		if c.err != nil {
-			c.elapsed = time.Duration(max(clock.read()-l.since.Load(), 0))
+			l.elapsed = time.Duration(max(clock.read()-l.since.Load(), 0))
 			break
 		}
 	}

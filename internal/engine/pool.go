@@ -28,12 +28,13 @@ type pool struct {
 	most  int                   // records of a partition that may be open
 
 	mu     sync.Mutex
-	waking bool    // a timer looks for work again
-	work   []*keys // those that have records to hand over, in turn
+	waking bool        // a timer looks for work again
+	work   ring[*keys] // those that have records to hand over, in turn
 	lanes  []*lane
 	event  callbacks.Event   // to be told when the lock is free
 	events []callbacks.Event // if there are more
 	taken  []*assignment     // that the worker's side of flow control has to look at
+	untold []*keys           // that have handled records of which nobody was told
 }
 
 func newPool(e *Engine, rt *route) *pool {
@@ -61,6 +62,11 @@ func (p *pool) hash(rec *kgo.Record) uint64 {
 
 // tell and takenFrom keep for later what must not happen under the lock.
 func (p *pool) tell(e callbacks.Event) {
+	p.tellHandled()
+	p.keep(e)
+}
+
+func (p *pool) keep(e callbacks.Event) {
 	if p.event == nil {
 		p.event = e
 		return
@@ -72,6 +78,12 @@ func (p *pool) takenFrom(a *assignment) { p.taken = append(p.taken, a) }
 
 // unlock frees the lock, and does what was kept for then.
 func (p *pool) unlock() {
+	p.tellHandled()
+	p.free()
+}
+
+// free frees the lock, and does what was kept for then; what is handled is told of later.
+func (p *pool) free() {
 	event, events, taken := p.event, p.events, p.taken
 	p.event, p.events, p.taken = nil, nil, nil
 	p.mu.Unlock()
@@ -131,7 +143,7 @@ func (p *pool) enlist(k *keys) {
 		return
 	}
 	k.listed = true
-	p.work = append(p.work, k)
+	p.work.push(k)
 	p.staff()
 }
 
@@ -147,10 +159,10 @@ func (k *keys) hasWork() bool {
 // staff adds a lane where there is work for another: always while handlers take long, and else as many as there are processors. A lane that
 // finds more work adds the next.
 func (p *pool) staff() {
-	if len(p.work) == 0 || len(p.lanes) >= p.limit || p.waking {
+	if p.work.len() == 0 || len(p.lanes) >= p.limit || p.waking {
 		return
 	}
-	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work[0].per < int64(worthALane) {
+	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work.at(0).per < int64(worthALane) {
 		return // the next tick looks whether they get on
 	}
 	l := &lane{p: p, at: len(p.lanes), out: &outbox{}}
@@ -164,16 +176,15 @@ const worthALane = 20 * time.Microsecond
 // next gives a lane records of one assignment, as many as take about a claim's time. It reports false when there are none.
 func (p *pool) next(l *lane) bool {
 	probe := false
-	if p.route.breaker != nil && len(p.work) > 0 { // without work nobody could probe
+	if p.route.breaker != nil && p.work.len() > 0 { // without work nobody could probe
 		var until time.Time
 		if until, probe = p.route.breaker.ask(time.Now()); !until.IsZero() {
 			p.wakeAt(until)
 			return false
 		}
 	}
-	for len(p.work) > 0 {
-		k := p.work[0]
-		p.work = p.work[1:]
+	for p.work.len() > 0 {
+		k := p.work.pop()
 		k.listed = false
 		if k.closing || k.a.paused.Load() != 0 {
 			continue
@@ -185,7 +196,7 @@ func (p *pool) next(l *lane) bool {
 		k.lanes++
 		if k.ready.len() > 0 || k.reading != nil || k.queued() {
 			k.listed = true
-			p.work = append(p.work, k)
+			p.work.push(k)
 		}
 		p.staff()
 		return true
@@ -211,7 +222,7 @@ func (l *lane) take(k *keys, probe bool) bool {
 	if probe {
 		want = 1
 	}
-	k.feed(2 * want)
+	k.feed(want)
 	n := min(want, k.ready.len())
 	if n == 0 {
 		return false
@@ -314,7 +325,7 @@ func (k *keys) giveBack(c claim) {
 // close ends the handing over of an assignment's records. Those in progress go on.
 func (p *pool) close(k *keys) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	k.closing = true
 	for _, t := range []*time.Timer{k.timer, k.waiting} {
 		if t != nil {
@@ -340,7 +351,7 @@ func (k *keys) settled() {
 // seal fixes what may be committed.
 func (p *pool) seal(k *keys) (position, string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	k.over = true
 	at, metadata := k.committable()
 	if k.ended {

@@ -144,7 +144,7 @@ func (l *lane) returned(err error) {
 	}
 	if done < len(l.claims) {
 		c := &l.claims[done]
-		c.begun, c.err, c.elapsed = true, err, elapsed
+		c.begun, c.err, l.elapsed = true, err, elapsed
 	}
 	for _, m := range l.batch.Skipped() {
 		if i := slices.IndexFunc(l.claims[:done], func(c claim) bool { return c.rec == m.Record }); i >= 0 {
@@ -281,7 +281,7 @@ func (l *lane) parkAll(f *failure, tries int, delay time.Duration) {
 
 // leads reports whether a record is the next of its key.
 func (k *keys) leads(i int32) bool {
-	return k.p.key == nil || k.slots.find(k.nodes[i].hash).head == i
+	return k.p.key == nil || k.heads.find(k.nodes, k.nodes[i].hash) == i
 }
 
 // narrow delivers the records of a batch that failed one by one, for an operator.

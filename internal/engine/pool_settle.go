@@ -21,7 +21,7 @@ func (l *lane) settle() {
 			l.returned(err)
 		} else {
 			c := &l.claims[l.calling]
-			c.err, c.elapsed = err, time.Duration(max(l.p.e.clock.read()-l.since.Load(), 0))
+			c.err, l.elapsed = err, time.Duration(max(l.p.e.clock.read()-l.since.Load(), 0))
 		}
 		l.calling = -1
 	}
@@ -105,7 +105,13 @@ func (p *pool) reap(l *lane, end int, now int64) {
 	l.reaped = max(l.reaped, end)
 	elapsed := max(now-l.reapedAt, 0)
 	l.reapedAt = now
-	if len(done) == 0 {
+	switch {
+	case len(done) == 0:
+		return
+	case len(done) == 1 && !p.batch && !k.over:
+		k.handled(&done[0], time.Duration(elapsed))
+		k.finish(done[0].node)
+		k.a.r.committer.finished(1)
 		return
 	}
 	e := callbacks.Handled{
@@ -168,7 +174,11 @@ func (l *lane) complete(now int64) {
 	if !l.p.e.limit.contended() {
 		l.claim()
 	}
-	l.p.unlock()
+	if l.claimed { // it goes on, and the clock ticks
+		l.p.free()
+	} else {
+		l.p.unlock()
+	}
 }
 
 // pace follows how long a record takes.
@@ -209,7 +219,7 @@ func (l *lane) resolve(c *claim) {
 	a, rec := l.k.a, c.rec
 	f := c.fail
 	if c.err != nil {
-		f = &failure{err: c.err, elapsed: c.elapsed, blocked: f != nil && f.blocked}
+		f = &failure{err: c.err, elapsed: l.elapsed, blocked: f != nil && f.blocked}
 		if context.Cause(a.ctx) != nil { // a cancelled handler's error is not a failure
 			l.emit(callbacks.Stale{Where: a.where(), First: rec.Offset, Last: rec.Offset, Epoch: a.epoch, Err: c.err})
 			return

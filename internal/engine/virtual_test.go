@@ -124,3 +124,52 @@ func TestVirtualF16_HandlerOfTenMinutesKeepsItsPartition(t *testing.T) {
 		g.Expect(c.committed("g", "a", 0)).To(BeEquivalentTo(1))
 	})
 }
+
+func TestVirtualByKeyHandledIsToldTogetherAndExact(t *testing.T) {
+	virtually(t, func(t *testing.T, c *cluster, connect option) {
+		const n, keys, short, long = 2000, 100, 2 * time.Millisecond, 20 * time.Millisecond
+		c.topic("a", 1)
+		c.keyed("a", 0, n, keys)
+		p := c.prepare(t, each("a", consumer.HandlerFunc(func(_ context.Context, m *consumer.Message) error {
+			if m.Offset%10 == 0 {
+				time.Sleep(long) // virtual
+			} else {
+				time.Sleep(short) // virtual
+			}
+			return nil
+		}), byKey(40)), connect, withConfig(defaults), withConfig(func(cfg *config.Config) { cfg.Commit.Interval = 20 * time.Millisecond }))
+		g := NewWithT(t)
+		g.Expect(p.Start(t.Context())).To(Succeed())
+		await(t, p.events, 1, func(e callbacks.Committed) bool { return e.Offset == n })
+		g.Expect(p.Stop(t.Context())).To(Succeed())
+		told := map[int64]bool{}
+		commits := 0
+		for _, e := range p.events.all() {
+			switch e := e.(type) {
+			case callbacks.Handled:
+				offsets := e.Offsets
+				if offsets == nil {
+					offsets = sequence(int(e.Last) + 1)[e.First:]
+				}
+				g.Expect(offsets).To(HaveLen(e.Count))
+				for _, o := range offsets {
+					g.Expect(told[o]).To(BeFalse(), "offset %d is told of twice", o)
+					told[o] = true
+					took := short
+					if o%10 == 0 {
+						took = long
+					}
+					g.Expect(e.Elapsed).To(Equal(time.Duration(e.Count)*took), "what took longer is told of apart")
+				}
+			case callbacks.Committed:
+				commits++
+				for o := range e.Offset {
+					g.Expect(told[o]).To(BeTrue(), "offset %d is committed and nobody was told that it is handled", o)
+				}
+			}
+		}
+		g.Expect(told).To(HaveLen(n))
+		g.Expect(commits).To(BeNumerically(">", 3))
+		g.Expect(len(of[callbacks.Handled](p.events))).To(BeNumerically("<", n/4))
+	})
+}
