@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,6 +38,13 @@ var hotPaths = map[string]func(*router.Group){
 			}
 			return nil
 		}), perFetch/4, 0)
+	},
+	"bykey": func(g *router.Group) {
+		keys := make([][]byte, perFetch)
+		for i := range keys {
+			keys[i] = fmt.Appendf(nil, "key-%06d", i)
+		}
+		g.Topic("t").Each(look).Concurrency(2, router.ByKeyOf(func(r *kgo.Record) []byte { return keys[r.Offset%perFetch] }))
 	},
 	"respond": func(g *router.Group) {
 		g.Topic("t").Each(responder.Decoded(consumer.BytesCodec, func(_ context.Context, w *responder.Writer, m *consumer.Typed[[]byte]) error {
@@ -109,6 +117,11 @@ func drawn(tb testing.TB, draw func(*router.Group)) *assignment {
 	if a.route.tracked {
 		a.tr = newTracker(position{0, -1})
 	}
+	if p := a.route.pool; p != nil {
+		p.limit = 1 // the test's lane
+		a.keys = newKeys(a, p, a.pos, nil)
+		a.keys.started = true
+	}
 	a.state.Store(int32(stateFetching))
 	r.assigned[tp] = a
 	return a
@@ -124,6 +137,14 @@ func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
 	recs := make([]kgo.Record, perFetch)
 	value := make([]byte, 100)
 	offset := int64(0)
+	consume := func() {
+		for a.pos.offset < offset && (a.tr == nil || a.tr.watermark().offset < offset) {
+			w.step()
+		}
+	}
+	if a.keys != nil {
+		consume = func() { sideBySide(a.keys) }
+	}
 	return func() {
 		list := make([]*kgo.Record, perFetch) // the client's, as the records are
 		for i := range recs {
@@ -132,9 +153,19 @@ func hotPath(tb testing.TB, draw func(*router.Group)) (fetch func()) {
 			offset++
 		}
 		r.dispatch(kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{{Records: list, HighWatermark: offset}}}}}})
-		for a.pos.offset < offset && (a.tr == nil || a.tr.watermark().offset < offset) {
-			w.step()
-		}
+		consume()
+	}
+}
+
+// sideBySide consumes what is queued, each record by itself, as lanes do when handlers take long.
+func sideBySide(k *keys) {
+	const long = 1 << 55
+	l := &lane{p: k.p, out: &outbox{}}
+	k.p.lanes = append(k.p.lanes, l)
+	k.p.poke(k)
+	for more := true; more; {
+		k.per = long
+		more = l.step()
 	}
 }
 

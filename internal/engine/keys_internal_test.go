@@ -157,3 +157,59 @@ func check(g *WithT, k *keys, all []int64, done map[int64]bool) {
 	}
 	g.Expect(k.holes).To(Equal(holes))
 }
+
+// keyed are records that all have keys of their own.
+func keyed(from, n int64) (recs []*kgo.Record) {
+	for o := range n {
+		recs = append(recs, &kgo.Record{Topic: "a", Offset: from + o, Key: fmt.Appendf(nil, "k%d", from+o)})
+	}
+	return recs
+}
+
+func TestKeysLetGoOfAFetchWhenItsRecordsAreDone(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	k := bare(router.ByKey)
+	k.a.queue.push(&slab{recs: keyed(100, 10)})
+	k.a.queue.push(&slab{recs: keyed(110, 10)})
+	k.feed(15)
+	first, second := k.lots[0], k.lots[1]
+	for k.ready.len() > 0 {
+		k.finish(k.ready.pop())
+	}
+	g.Expect(first.slab).To(BeNil())
+	g.Expect(second.slab).To(BeNil())
+}
+
+func TestQuickHandlersStayWithAPartitionForATick(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	one := bare(router.ByKey)
+	p := one.p
+	p.limit = 1
+	l := &lane{p: p, out: &outbox{}}
+	p.lanes = append(p.lanes, l) // nobody else takes anything
+	another := newKeys(newAssignment(one.a.r, one.a.route, kafka.TopicPartition{Topic: "a", Partition: 1}, 1, nil, nil), p, position{0, -1}, nil)
+	for _, k := range []*keys{one, another} {
+		k.started, k.per = true, 100
+		k.a.queue.push(&slab{recs: keyed(100, 5000)})
+		p.enlist(k)
+	}
+	now := int64(5 * tick)
+	took := func() *keys {
+		p.e.clock.now.Store(now)
+		g.Expect(p.next(l)).To(BeTrue())
+		return l.k
+	}
+	g.Expect(took()).To(BeIdenticalTo(one))
+	now += int64(tick) - 1
+	g.Expect(took()).To(BeIdenticalTo(one))
+	now++
+	g.Expect(took()).To(BeIdenticalTo(one), "it has been its turn for a tick")
+	g.Expect(took()).To(BeIdenticalTo(another))
+	now += int64(tick) / 2
+	g.Expect(took()).To(BeIdenticalTo(another))
+	another.per = int64(tick)
+	g.Expect(took()).To(BeIdenticalTo(another), "it was in front")
+	g.Expect(took()).To(BeIdenticalTo(one), "slow handlers take turns")
+}

@@ -68,6 +68,7 @@ func (l *lot) drop() {
 	l.left--
 	if l.left == 0 {
 		l.slab.release()
+		l.slab = nil // lots that are done stay on the list for a while
 	}
 }
 

@@ -28,6 +28,8 @@ type pool struct {
 	most  int                   // records of a partition that may be open
 
 	mu     sync.Mutex
+	turn   *keys       // whose records are handed over
+	turned int64       // since when
 	waking bool        // a timer looks for work again
 	work   ring[*keys] // those that have records to hand over, in turn
 	lanes  []*lane
@@ -162,7 +164,7 @@ func (p *pool) staff() {
 	if p.work.len() == 0 || len(p.lanes) >= p.limit || p.waking {
 		return
 	}
-	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work.at(0).per < int64(worthALane) {
+	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work.at(0).quick() {
 		return // the next tick looks whether they get on
 	}
 	l := &lane{p: p, at: len(p.lanes), out: &outbox{}}
@@ -172,6 +174,10 @@ func (p *pool) staff() {
 
 // worthALane is how long a handler must take for its record to be worth another goroutine.
 const worthALane = 20 * time.Microsecond
+
+// quick reports whether handlers take so little that what costs most is to get at the records. Then the lanes stay with one assignment for
+// a tick, because its next records are near the processor, and those of another are not.
+func (k *keys) quick() bool { return k.per < int64(worthALane) }
 
 // next gives a lane records of one assignment, as many as take about a claim's time. It reports false when there are none.
 func (p *pool) next(l *lane) bool {
@@ -186,17 +192,26 @@ func (p *pool) next(l *lane) bool {
 	for p.work.len() > 0 {
 		k := p.work.pop()
 		k.listed = false
+		now := p.e.clock.now.Load()
+		if k != p.turn {
+			p.turn, p.turned = k, now
+		}
 		if k.closing || k.a.paused.Load() != 0 {
 			continue
 		}
 		if !l.take(k, probe) {
 			continue
 		}
-		l.reaped, l.reapedAt = 0, p.e.clock.now.Load()
+		l.reaped, l.reapedAt = 0, now
 		k.lanes++
 		if k.ready.len() > 0 || k.reading != nil || k.queued() {
 			k.listed = true
-			p.work.push(k)
+			if k.per > 0 && k.quick() && now-p.turned < int64(tick) {
+				p.work.unshift(k)
+			} else {
+				p.work.push(k)
+				p.turn = nil
+			}
 		}
 		p.staff()
 		return true
@@ -327,6 +342,9 @@ func (p *pool) close(k *keys) {
 	p.mu.Lock()
 	defer p.unlock()
 	k.closing = true
+	if p.turn == k {
+		p.turn = nil
+	}
 	for _, t := range []*time.Timer{k.timer, k.waiting} {
 		if t != nil {
 			t.Stop()
