@@ -80,7 +80,8 @@ func bare(n int, d time.Duration) float64 {
 // sideBySide measures works in which handlers wait.
 func (d *driver) sideBySide(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight) //nolint:mnd // two spaces between columns
-	fmt.Fprintln(t, "records/s: by key\tpartition by partition\tbare handlers\tby key / bare\tby key / serial\twanted\trounds\twork\t")
+	fmt.Fprintln(t, "records/s: by key\tserial\tbare handlers\tby key / bare\tserial / as many bare\tby key / serial\twanted\t"+
+		"rounds\twork\t")
 	for _, s := range sides {
 		if err := d.sideOf(t, s); err != nil {
 			return fmt.Errorf("%s: %w", s.About, err)
@@ -110,7 +111,7 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 			return err
 		}
 	}
-	var byKeys, serials, ideals, toIdeal, toSerial []float64
+	var byKeys, serials, ideals, toIdeal, toSerial, serialToIdeal []float64
 	for range d.o.rounds {
 		sample, err := d.run(s.workload, contenderOf(byKey), full, "400")
 		if err != nil {
@@ -128,14 +129,17 @@ func (d *driver) sideOf(out io.Writer, s side) error {
 				return err
 			}
 			serials, toSerial = append(serials, rateOf(slow)), append(toSerial, rate/rateOf(slow))
+			if s.Every == 0 && !s.Spread {
+				serialToIdeal = append(serialToIdeal, rateOf(slow)/bare(s.Partitions, s.Sleep))
+			}
 		}
 	}
 	want := fmt.Sprintf("%.2f of bare", s.want)
 	if s.times {
 		want = fmt.Sprintf("%.2f of serial", s.want)
 	}
-	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t\n", figure("%.0f", byKeys), figure("%.0f", serials), figure("%.0f", ideals),
-		figure("%.2f", toIdeal), figure("%.1f", toSerial), want, len(byKeys), s.About)
+	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t\n", figure("%.0f", byKeys), figure("%.0f", serials), figure("%.0f", ideals),
+		figure("%.2f", toIdeal), figure("%.2f", serialToIdeal), figure("%.1f", toSerial), want, len(byKeys), s.About)
 	return nil
 }
 
