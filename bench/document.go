@@ -49,8 +49,18 @@ var tables = map[string]func(rows []row, args []string) string{
 }
 
 func pick(rows []row, work, gogc string) []row {
-	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.Work != work || r.GOGC != gogc })
+	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.Work != rowWork(work, gogc) })
 }
+
+// rowWork is a work's name in the rows: one row for a work and a client is what is judged, others say so in the name.
+func rowWork(work, gogc string) string {
+	if gogc == judgedGOGC {
+		return work
+	}
+	return work + gogcMark + gogc
+}
+
+const gogcMark = "-gogc-"
 
 func find(rows []row, client string) *row {
 	if i := slices.IndexFunc(rows, func(r row) bool { return r.Client == client }); i >= 0 {

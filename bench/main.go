@@ -24,7 +24,7 @@ func main() {
 	flag.StringVar(&o.gogc, "gogc", "400", "GOGC of the clients, separated by commas: 400,100")
 	flag.StringVar(&o.brokers, "brokers", "",
 		"measure with this cluster instead of the embedded broker: makes topics named bench-*, and deletes them")
-	flag.StringVar(&o.out, "out", "", "write the rows to this file as JSON, in place of those of the same work, client and GOGC")
+	flag.StringVar(&o.out, "out", "", "write the rows to this file as JSON, in place of those of the same work and client")
 	flag.StringVar(&o.plots, "plots", "", "draw plots of the file of -out into this directory, as SVG")
 	flag.StringVar(&o.docs, "docs", "", "write the tables of this page anew, from the file of -out")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this client, to <client>.pprof")

@@ -39,7 +39,7 @@ func draw(file, dir string) error {
 	}
 	var judged []row
 	for _, r := range rows {
-		if r.GOGC == "400" {
+		if r.GOGC == judgedGOGC {
 			judged = append(judged, r)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -125,7 +126,7 @@ func summarise(w workload, gogc string, taking []contender, rounds [][]result) [
 		cpu := ratios(func(s, b work.Sample) float64 { return perRecord(s) / perRecord(b) })
 		throughput := ratios(func(s, b work.Sample) float64 { return speed(s) / speed(b) })
 		r := row{
-			Work: w.Name, Client: c.Name, GOGC: gogc, Rounds: len(mine),
+			Work: rowWork(w.Name, gogc), Client: c.Name, GOGC: gogc, Rounds: len(mine),
 			CPU: median(cpu), CPURounds: cpu, Throughput: median(throughput), ThroughputRounds: throughput,
 			NanosPerRecord: each(perRecord), RecordsPerSecond: each(speed),
 			AllocsPerRecord: each(func(s work.Sample) float64 { return float64(s.Mallocs) / float64(s.Records) }),
@@ -192,21 +193,24 @@ func load(file string) (rows []row, err error) {
 	return rows, nil
 }
 
-// save puts rows in place of those of the same work, client and GOGC.
+// save puts rows in place of those of the same work and client.
 func save(file string, rows []row) error {
 	old, err := load(file)
 	if err != nil {
 		return err
 	}
-	type key struct{ work, client, gogc string }
-	of := func(r row) key { return key{r.Work, r.Client, r.GOGC} }
+	type key struct{ work, client string }
+	of := func(r row) key { return key{r.Work, r.Client} }
 	fresh := map[key]bool{}
 	for _, r := range rows {
 		fresh[of(r)] = true
 	}
 	all := slices.Concat(slices.DeleteFunc(old, func(r row) bool { return fresh[of(r)] }), rows)
 	ordered := slices.Concat(works, parallels())
-	place := func(r row) int { return slices.IndexFunc(ordered, func(w workload) bool { return w.Name == r.Work }) }
+	place := func(r row) int {
+		work, _, _ := strings.Cut(r.Work, gogcMark)
+		return slices.IndexFunc(ordered, func(w workload) bool { return w.Name == work })
+	}
 	turn := func(r row) int {
 		return slices.IndexFunc(contenders, func(c contender) bool { return c.Name == r.Client })
 	}
