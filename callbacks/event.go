@@ -86,8 +86,9 @@ type Fetched struct {
 }
 
 // Handled says that a run of records was handled: all took about Elapsed / Count. On routes that hand over one after the other a record
-// that took longer than the engine's clock tick (1 ms) has a run of its own. On routes by key and unordered a run is what was handled side
-// by side within a tick and took as long, to a factor of two; it is told of before an offset behind one of its records is committed.
+// that took longer than the engine's clock tick (1 ms) has a run of its own. On routes by key and unordered a run is what was handled
+// within a tick and took as long, to a factor of two, or less than half a millisecond. It is told of before an offset behind one of its
+// records is committed.
 type Handled struct {
 	Where
 

@@ -90,6 +90,10 @@ func (k *Kit) run(fn func()) {
 			k.engine.Fence()
 		}
 		fn()
+		synctest.Wait()
+		if k.engine != nil {
+			k.engine.Status() // so that what is handled is told of in here, where the journal is
+		}
 	})
 	k.stuck = false
 }

@@ -43,6 +43,7 @@ type keys struct {
 	parked  int
 	per     int64 // nanoseconds that a handler takes, smoothed
 	listed  bool  // among those that have work
+	slow    bool  // and counted there as one whose handlers are not quick
 	started bool  // no earlier epoch's handler runs
 	closing bool  // nothing more is handed over
 	over    bool  // nothing counts any more

@@ -211,5 +211,12 @@ func TestQuickHandlersStayWithAPartitionForATick(t *testing.T) {
 	g.Expect(took()).To(BeIdenticalTo(another))
 	another.per = int64(tick)
 	g.Expect(took()).To(BeIdenticalTo(another), "it was in front")
-	g.Expect(took()).To(BeIdenticalTo(one), "slow handlers take turns")
+	for range 3 {
+		g.Expect(took()).To(BeIdenticalTo(one), "where one is slow, they take turns")
+		g.Expect(took()).To(BeIdenticalTo(another), "where one is slow, they take turns")
+	}
+	another.per = 100
+	g.Expect(took()).To(BeIdenticalTo(one), "listed while it was slow")
+	g.Expect(took()).To(BeIdenticalTo(another))
+	g.Expect(took()).To(BeIdenticalTo(another), "both are quick again")
 }

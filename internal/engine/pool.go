@@ -32,9 +32,10 @@ type pool struct {
 	turned int64       // since when
 	waking bool        // a timer looks for work again
 	work   ring[*keys] // those that have records to hand over, in turn
+	slow   int         // of these, whose handlers were not quick when they were listed
 	lanes  []*lane
-	event  callbacks.Event   // to be told when the lock is free
-	events []callbacks.Event // if there are more
+	stuck  int               // of these, which had been handing over one record for a tick when the clock looked
+	events []callbacks.Event // to be told when the lock is free
 	taken  []*assignment     // that the worker's side of flow control has to look at
 	untold []*keys           // that have handled records of which nobody was told
 }
@@ -62,17 +63,9 @@ func (p *pool) hash(rec *kgo.Record) uint64 {
 	return maphash.Bytes(p.seed, key)
 }
 
-// tell and takenFrom keep for later what must not happen under the lock.
+// tell and takenFrom keep for later what need not happen under the lock.
 func (p *pool) tell(e callbacks.Event) {
 	p.tellHandled()
-	p.keep(e)
-}
-
-func (p *pool) keep(e callbacks.Event) {
-	if p.event == nil {
-		p.event = e
-		return
-	}
 	p.events = append(p.events, e)
 }
 
@@ -86,8 +79,8 @@ func (p *pool) unlock() {
 
 // free frees the lock, and does what was kept for then; what is handled is told of later.
 func (p *pool) free() {
-	event, events, taken := p.event, p.events, p.taken
-	p.event, p.events, p.taken = nil, nil, nil
+	events, taken := p.events, p.taken
+	p.events, p.taken = nil, nil
 	p.mu.Unlock()
 	for _, a := range taken {
 		select {
@@ -97,9 +90,6 @@ func (p *pool) free() {
 		if a.starve.Load() {
 			a.r.flow(a)
 		}
-	}
-	if event != nil {
-		p.e.emit(event)
 	}
 	for _, e := range events {
 		p.e.emit(e)
@@ -144,8 +134,7 @@ func (p *pool) enlist(k *keys) {
 	if !k.hasWork() {
 		return
 	}
-	k.listed = true
-	p.work.push(k)
+	p.list(k, false)
 	p.staff()
 }
 
@@ -158,13 +147,36 @@ func (k *keys) hasWork() bool {
 	return k.ready.len() > 0
 }
 
+// list puts an assignment among those that have work.
+func (p *pool) list(k *keys, first bool) {
+	k.listed, k.slow = true, !k.quick()
+	if k.slow {
+		p.slow++
+	}
+	if first {
+		p.work.unshift(k)
+	} else {
+		p.work.push(k)
+	}
+}
+
+// unlist takes the first one off.
+func (p *pool) unlist() *keys {
+	k := p.work.pop()
+	if k.slow {
+		p.slow--
+	}
+	k.listed, k.slow = false, false
+	return k
+}
+
 // staff adds a lane where there is work for another: always while handlers take long, and else as many as there are processors. A lane that
 // finds more work adds the next.
 func (p *pool) staff() {
 	if p.work.len() == 0 || len(p.lanes) >= p.limit || p.waking {
 		return
 	}
-	if n := len(p.lanes); n > 0 && n >= runtime.GOMAXPROCS(0) && p.work.at(0).quick() {
+	if n := len(p.lanes); n > 0 && n-p.stuck >= runtime.GOMAXPROCS(0) && p.work.at(0).quick() {
 		return // the next tick looks whether they get on
 	}
 	l := &lane{p: p, at: len(p.lanes), out: &outbox{}}
@@ -175,8 +187,8 @@ func (p *pool) staff() {
 // worthALane is how long a handler must take for its record to be worth another goroutine.
 const worthALane = 20 * time.Microsecond
 
-// quick reports whether handlers take so little that what costs most is to get at the records. Then the lanes stay with one assignment for
-// a tick, because its next records are near the processor, and those of another are not.
+// quick reports whether handlers take so little that what costs most is to get at the records. Where all are like that the lanes stay with
+// one assignment for a tick, because its next records are near the processor, and those of another are not.
 func (k *keys) quick() bool { return k.per < int64(worthALane) }
 
 // next gives a lane records of one assignment, as many as take about a claim's time. It reports false when there are none.
@@ -190,14 +202,13 @@ func (p *pool) next(l *lane) bool {
 		}
 	}
 	for p.work.len() > 0 {
-		k := p.work.pop()
-		k.listed = false
+		k := p.unlist()
+		if k.closing || k.a.paused.Load() != 0 {
+			continue
+		}
 		now := p.e.clock.now.Load()
 		if k != p.turn {
 			p.turn, p.turned = k, now
-		}
-		if k.closing || k.a.paused.Load() != 0 {
-			continue
 		}
 		if !l.take(k, probe) {
 			continue
@@ -205,11 +216,9 @@ func (p *pool) next(l *lane) bool {
 		l.reaped, l.reapedAt = 0, now
 		k.lanes++
 		if k.ready.len() > 0 || k.reading != nil || k.queued() {
-			k.listed = true
-			if k.per > 0 && k.quick() && now-p.turned < int64(tick) {
-				p.work.unshift(k)
-			} else {
-				p.work.push(k)
+			stays := k.per > 0 && k.quick() && p.slow == 0 && now-p.turned < int64(tick)
+			p.list(k, stays)
+			if !stays {
 				p.turn = nil
 			}
 		}
@@ -303,11 +312,13 @@ func (p *pool) leave(l *lane) {
 func (p *pool) tick(now int64) {
 	p.mu.Lock()
 	defer p.unlock()
+	p.stuck = 0
 	for _, l := range p.lanes {
 		since := l.since.Load()
 		if since == 0 || now-since < int64(tick) {
 			continue
 		}
+		p.stuck++
 		l.k.per = max(l.k.per, int64(tick)/8)
 		if p.batch || len(l.claims) == 1 {
 			continue // there is nothing to give to others
@@ -358,6 +369,7 @@ func (k *keys) settled() {
 	if !k.closing || k.lanes > 0 || k.ended {
 		return
 	}
+	k.p.tellHandled() // before whoever waits for this tells that the partition is gone
 	k.ended = true
 	if k.over {
 		k.forget()

@@ -54,7 +54,7 @@ func (l *lane) settleOutputs() {
 		for i := range l.claims {
 			c := &l.claims[i]
 			if c.begun && c.err == nil && c.rec.Offset == no.offset { // the only one: see keys.claim
-				c.err = &outputError{topic: no.topic, err: no.err}
+				c.err, l.elapsed = &outputError{topic: no.topic, err: no.err}, time.Duration(max(l.p.e.clock.read()-l.since.Load(), 0))
 				l.emit(callbacks.ProduceFailed{Where: l.k.a.where(), Offset: no.offset, Output: no.topic, Err: no.err})
 			}
 		}
@@ -131,7 +131,8 @@ func (p *pool) reap(l *lane, end int, now int64) {
 		}
 		slices.Sort(e.Offsets)
 	}
-	p.tell(e)
+	p.tellHandled()
+	p.e.emit(e)
 	if k.over {
 		p.tell(callbacks.Stale{Where: k.a.where(), First: e.First, Last: e.Last, Epoch: k.a.epoch})
 		return

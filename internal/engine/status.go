@@ -55,7 +55,8 @@ func (s state) String() string {
 	return [...]string{"assigned", "fetching", "closing", "closed"}[s]
 }
 
-// Status returns the assigned partitions, and those taken away whose handlers have not returned, sorted.
+// Status returns the assigned partitions, and those taken away whose handlers have not returned, sorted. Listeners have been told of what
+// is handled by then.
 func (e *Engine) Status() []PartitionStatus {
 	e.mu.Lock()
 	runners := slices.Clone(e.runners)

@@ -9,8 +9,9 @@ import (
 )
 
 // Where handlers run side by side and take long, every record is a run of its own, and telling of each would be a third of what karafgo
-// costs there. So what is handled is told of together, at most a tick later: before anything else is told of the pool, before a commit and
-// before anybody sees a mark of it, and when a lane has nothing more to do.
+// costs there. So what is handled is told of together, at most a tick later: when a lane has nothing more to do, fails or ends a partition,
+// and whenever anybody asks what is done, as a commit does and the status. It is told with the lock held, so that nobody is told of
+// something that follows from it before.
 
 // untold is what is handled of one assignment and not told of yet: records that took about as long.
 type untold struct {
@@ -18,7 +19,7 @@ type untold struct {
 	event callbacks.Handled
 }
 
-// durationClass puts durations together that are in one bucket of the histogram of durations: a mean of them is in the same one.
+// durationClass puts durations together that are in one bucket of the histogram of durations, where their mean is then, too.
 func durationClass(d time.Duration) int {
 	const least = 500 * time.Microsecond
 	return bits.Len64(uint64(max(d, 0) / least))
@@ -51,7 +52,7 @@ func (k *keys) handled(c *claim, elapsed time.Duration) {
 // mostTogether is for how many records there is room at first.
 const mostTogether = 32
 
-// tellHandled hands over what was kept.
+// tellHandled tells of what was kept.
 func (p *pool) tellHandled() {
 	for _, k := range p.untold {
 		for i := range k.untold {
@@ -60,7 +61,7 @@ func (p *pool) tellHandled() {
 			if e.Last-e.First+1 == int64(e.Count) {
 				e.Offsets = nil
 			}
-			p.keep(e)
+			p.e.emit(e)
 		}
 		clear(k.untold)
 		k.untold = k.untold[:0]
