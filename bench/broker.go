@@ -106,7 +106,8 @@ func setStage(w workload, cluster string, percent int) (s *stage, err error) {
 		compression = kgo.ZstdCompression()
 	}
 	s.client, err = kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(compression), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(100_000))
+		kgo.ProducerBatchCompression(compression), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(100_000),
+		kgo.ProducerBatchMaxBytes(batchBytes(w)))
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +144,27 @@ func (s *stage) spread(w workload, percent int) {
 	}
 }
 
+// inBatch is how many records of one partition come in a row, and make a batch.
+const inBatch = 500
+
+// batchBytes is how much so many records are. Without that bound a batch is whatever is there when the linger is over, up to franz-go's
+// 1 MB: how large depends on the machine, and so does what a fetch brings.
+func batchBytes(w workload) int32 {
+	const batch, record = 61, 10 // bytes of the protocol around each
+	n := record + len(payloads(w)()) + len(keysOf(w)())
+	for _, h := range headersOf(w) {
+		n += 2 + len(h.Key) + len(h.Value) //nolint:mnd // two lengths
+	}
+	return int32(batch + inBatch*n)
+}
+
+func headersOf(w workload) (headers []kgo.RecordHeader) {
+	for i := range w.Headers {
+		headers = append(headers, kgo.RecordHeader{Key: fmt.Sprintf("header-%d", i), Value: []byte("0123456789")})
+	}
+	return headers
+}
+
 // fill makes the records.
 func (s *stage) fill(w workload) error {
 	each := int(s.ends[0])
@@ -152,16 +174,11 @@ func (s *stage) fill(w workload) error {
 			failed.CompareAndSwap(nil, &err)
 		}
 	}
-	value, key := payloads(w), keysOf(w)
-	var headers []kgo.RecordHeader
-	for i := range w.Headers {
-		headers = append(headers, kgo.RecordHeader{Key: fmt.Sprintf("header-%d", i), Value: []byte("0123456789")})
-	}
-	const run = 500 // records of one partition in a row, which make a batch
-	for from := 0; from < each; from += run {
+	value, key, headers := payloads(w), keysOf(w), headersOf(w)
+	for from := 0; from < each; from += inBatch {
 		for _, t := range s.topics {
 			for p := range w.Partitions {
-				for i := range min(run, each-from) {
+				for i := range min(inBatch, each-from) {
 					v := value()
 					if w.writes() {
 						v = slices.Clone(v)

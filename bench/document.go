@@ -46,6 +46,7 @@ var tables = map[string]func(rows []row, args []string) string{
 	"outputs": outputsTable,
 
 	"parallel-consumer": parallelTable,
+	"side-by-side":      sideTable,
 }
 
 func pick(rows []row, work, gogc string) []row {

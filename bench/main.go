@@ -81,7 +81,10 @@ func run(o options) error {
 	}
 	defer d.close()
 	if o.side {
-		return d.sideBySide(os.Stdout)
+		if err := d.sideBySide(os.Stdout); err != nil {
+			return err
+		}
+		return plots(o)
 	}
 	if o.parallel {
 		if err := d.besideParallelConsumer(os.Stdout); err != nil {

@@ -27,26 +27,27 @@ var pairs = []struct{ keys, serial string }{{byKey, perPartition}, {parallelKeys
 // handled out of turn does not fit into the metadata of a commit, which holds 4 KiB, it takes no records of that partition until a later
 // commit. 100,000 can be over before the first.
 var beside = []side{
-	{workload: waiting("2 ms handler, 6 partitions, 10,000 keys, 256 at once", six, tenThousand, 256, func(w *workload) {
-		w.Name, w.Sleep, w.Records = "wait-10000-keys", 2*time.Millisecond, 600_000
+	{workload: waiting("wait-10000-keys", "2 ms handler, 6 partitions, 10,000 keys, 256 at once", six, tenThousand, 256, func(w *workload) {
+		w.Sleep, w.Records = 2*time.Millisecond, 600_000
 	}), serial: 6_000},
-	{workload: waiting("0 to 5 ms handler, 1 partition, 1,000 keys, 100 at once, 300,000 records", 1, 1000, 100, func(w *workload) {
-		w.Name, w.Sleep, w.Spread, w.Records = "wait-1000-keys", 5*time.Millisecond, true, 300_000
+	{workload: waiting("wait-1000-keys", "0 to 5 ms handler, 1 partition, 1,000 keys, 100 at once, 300,000 records", 1, 1000, 100,
+		func(w *workload) {
+			w.Sleep, w.Spread, w.Records = 5*time.Millisecond, true, 300_000
+		}), serial: 1_000},
+	{workload: waiting("wait-1000-keys-short", "the same, 100,000 records", 1, 1000, 100, func(w *workload) {
+		w.Sleep, w.Spread, w.Records = 5*time.Millisecond, true, 100_000
 	}), serial: 1_000},
-	{workload: waiting("the same, 100,000 records", 1, 1000, 100, func(w *workload) {
-		w.Name, w.Sleep, w.Spread, w.Records = "wait-1000-keys-short", 5*time.Millisecond, true, 100_000
+	{workload: waiting("wait-20-keys", "the same handler, 20 keys", 1, 20, 100, func(w *workload) {
+		w.Sleep, w.Spread, w.Records = 5*time.Millisecond, true, 40_000
 	}), serial: 1_000},
-	{workload: waiting("the same handler, 20 keys", 1, 20, 100, func(w *workload) {
-		w.Name, w.Sleep, w.Spread, w.Records = "wait-20-keys", 5*time.Millisecond, true, 40_000
-	}), serial: 1_000},
-	{workload: waiting("the same handler, 1 key", 1, 1, 100, func(w *workload) {
-		w.Name, w.Sleep, w.Spread, w.Records = "wait-1-key", 5*time.Millisecond, true, 2_000
+	{workload: waiting("wait-1-key", "the same handler, 1 key", 1, 1, 100, func(w *workload) {
+		w.Sleep, w.Spread, w.Records = 5*time.Millisecond, true, 2_000
 	}), serial: 1_000},
 }
 
-func parallels() []workload {
-	list := make([]workload, len(beside))
-	for i, s := range beside {
+func loads(of []side) []workload {
+	list := make([]workload, len(of))
+	for i, s := range of {
 		list[i] = s.workload
 	}
 	return list
@@ -95,7 +96,10 @@ func (d *driver) besideParallelConsumer(out io.Writer) error {
 			return fmt.Errorf("%s: %w", s.About, err)
 		}
 		for _, p := range taking {
-			r := rowOf(s.workload, p.keys, samples[p.keys], samples[p.serial], samples[byKey])
+			mine := samples[p.keys]
+			r := rowOf(s.workload, p.keys, mine)
+			r.Waiting.Serial, r.Waiting.SerialRounds = against(mine, rates(samples[p.serial]))
+			r.Waiting.Karafgo, r.Waiting.KarafgoRounds = against(mine, rates(samples[byKey]))
 			fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.0f\t%.0f\t%d\t%s\t\n", r.Client, r.RecordsPerSecond, r.Waiting.Serial,
 				r.Waiting.Karafgo, r.NanosPerRecord, r.RSS, r.Rounds, s.About)
 			rows = append(rows, r)
@@ -141,8 +145,8 @@ func (d *driver) besideOf(s side, taking []struct{ keys, serial string }) (sampl
 	return samples, nil
 }
 
-// rowOf summarises one client: mine and its serial rounds, and karafgo's.
-func rowOf(w workload, client string, mine, serial, karafgo []work.Sample) row {
+// rowOf summarises one client.
+func rowOf(w workload, client string, mine []work.Sample) row {
 	each := func(fn func(i int) float64) (middle float64, all []float64) {
 		for i := range mine {
 			all = append(all, fn(i))
@@ -152,8 +156,6 @@ func rowOf(w workload, client string, mine, serial, karafgo []work.Sample) row {
 	var v waiters
 	r := row{Work: w.Name, Client: client, GOGC: judgedGOGC, Rounds: len(mine), Waiting: &v}
 	r.RecordsPerSecond, v.Rounds = each(func(i int) float64 { return rateOf(mine[i]) })
-	v.Serial, v.SerialRounds = each(func(i int) float64 { return rateOf(mine[i]) / rateOf(serial[i]) })
-	v.Karafgo, v.KarafgoRounds = each(func(i int) float64 { return rateOf(mine[i]) / rateOf(karafgo[i]) })
 	r.NanosPerRecord, _ = each(func(i int) float64 { return float64(mine[i].CPU) / float64(mine[i].Records) })
 	r.AllocsPerRecord, _ = each(func(i int) float64 { return float64(mine[i].Mallocs) / float64(mine[i].Records) })
 	r.RSS, _ = each(func(i int) float64 { return mine[i].RSS })

@@ -43,10 +43,14 @@ type row struct {
 // waiters is what a client did with handlers that wait.
 type waiters struct {
 	Rounds        []float64 `json:"records_per_second_rounds"`
-	Serial        float64   `json:"serial_ratio"` // to the same client, partition by partition, in the same round
-	SerialRounds  []float64 `json:"serial_ratio_rounds"`
-	Karafgo       float64   `json:"karafgo_ratio"` // to karafgo by key in the same round
-	KarafgoRounds []float64 `json:"karafgo_ratio_rounds"`
+	Serial        float64   `json:"serial_ratio,omitempty"` // to the same client, partition by partition, in the same round
+	SerialRounds  []float64 `json:"serial_ratio_rounds,omitempty"`
+	Karafgo       float64   `json:"karafgo_ratio,omitempty"` // to karafgo by key in the same round
+	KarafgoRounds []float64 `json:"karafgo_ratio_rounds,omitempty"`
+	Bare          float64   `json:"bare_ratio,omitempty"` // to as many handlers that do nothing but wait, in the same round
+	BareRounds    []float64 `json:"bare_ratio_rounds,omitempty"`
+	Calm          float64   `json:"without_failing_key_ratio,omitempty"` // to the same without the key that fails, in the same round
+	CalmRounds    []float64 `json:"without_failing_key_ratio_rounds,omitempty"`
 }
 
 func brief(w workload, s work.Sample) string {
@@ -206,7 +210,7 @@ func save(file string, rows []row) error {
 		fresh[of(r)] = true
 	}
 	all := slices.Concat(slices.DeleteFunc(old, func(r row) bool { return fresh[of(r)] }), rows)
-	ordered := slices.Concat(works, parallels())
+	ordered := slices.Concat(works, loads(sides), loads(beside))
 	place := func(r row) int {
 		work, _, _ := strings.Cut(r.Work, gogcMark)
 		return slices.IndexFunc(ordered, func(w workload) bool { return w.Name == work })

@@ -73,7 +73,7 @@ func (k *keys) feed(want int) {
 	if len(k.a.route.filters) == 0 {
 		want += ahead
 	}
-	for k.ready.len() < want && !k.held && !k.isFull() {
+	for k.ready.len() < want && !k.held && (k.open < k.p.most && k.holes < k.p.holes && !k.full || !k.isFull()) {
 		if k.reading == nil {
 			s := k.a.queue.take()
 			if s == nil {
@@ -97,7 +97,7 @@ func (k *keys) feed(want int) {
 
 // isFull reports whether as many records are open as may be, or as many holes as a commit can tell of.
 func (k *keys) isFull() bool {
-	full := k.open >= k.p.most || k.holes >= max(mostHoles, 2*k.p.limit)
+	full := k.open >= k.p.most || k.holes >= k.p.holes
 	if full != k.full {
 		k.full = full
 		k.a.full.Store(full)
@@ -175,8 +175,11 @@ func (k *keys) pass(rec *kgo.Record) {
 func (k *keys) insert(rec *kgo.Record) {
 	i := k.take()
 	n := &k.nodes[i]
-	k.seq++
-	*n = node{rec: rec, lot: k.reading, seq: k.seq, before: k.end, offset: rec.Offset, prev: k.last, next: none, behind: none}
+	k.seq++ // the fields one by one: a whole node would be made, and then copied
+	n.rec, n.lot, n.past = rec, k.reading, nil
+	n.seq, n.before, n.offset = k.seq, k.end, rec.Offset
+	n.prev, n.next, n.behind = k.last, none, none
+	n.state, n.marked = nodeWaits, false
 	k.reading.left++
 	k.end = position{rec.Offset + 1, rec.LeaderEpoch}
 	if k.last == none {

@@ -67,9 +67,13 @@ func (l *lot) drop() {
 	}
 	l.left--
 	if l.left == 0 {
-		l.slab.release()
-		l.slab = nil // lots that are done stay on the list for a while
+		l.done()
 	}
+}
+
+func (l *lot) done() {
+	l.slab.release()
+	l.slab = nil // lots that are done stay on the list for a while
 }
 
 // take finds a free node.
@@ -139,10 +143,14 @@ func (k *keys) finish(i int32) {
 // release lets the next of a node's key go, and lets go of its record.
 func (k *keys) release(i int32) {
 	n := &k.nodes[i]
-	if n.past != nil && n.past.fail != nil {
-		k.parked--
+	if n.past != nil {
+		if n.past.fail != nil {
+			k.parked--
+		}
+		n.drop(k.a.r.budget)
 	}
-	n.drop(k.a.r.budget)
+	n.lot.drop()
+	n.lot, n.rec = nil, nil
 	if k.p.key == nil {
 		return
 	}

@@ -26,6 +26,7 @@ type pool struct {
 	batch bool                  // it hands over batches
 	chain consumer.BatchHandler // nil where single records go to a handler without middleware
 	most  int                   // records of a partition that may be open
+	holes int                   // runs of them that there may be
 
 	mu     sync.Mutex
 	turn   *keys       // whose records are handed over
@@ -42,6 +43,7 @@ type pool struct {
 
 func newPool(e *Engine, rt *route) *pool {
 	p := &pool{e: e, route: rt, limit: rt.spec.Concurrency, key: rt.spec.Ordering.Key(), seed: maphash.MakeSeed(), most: openWindow}
+	p.holes = max(mostHoles, 2*p.limit)
 	switch {
 	case rt.spec.Mode == router.ModeBatch:
 		p.batch = true
@@ -254,7 +256,7 @@ func (l *lane) take(k *keys, probe bool) bool {
 	l.k = k
 	l.make(n)
 	for j := range l.claims {
-		l.claims[j] = k.claimed(k.ready.pop())
+		k.claimed(&l.claims[j], k.ready.pop())
 	}
 	l.place.Store(uint64(n) << 32)
 	return true

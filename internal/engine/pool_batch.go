@@ -73,7 +73,8 @@ func (l *lane) gather(want int) {
 	}
 	for len(l.claims) < want && k.ready.len() > 0 && k.nodes[k.ready.at(0)].fate() == first {
 		for i := k.ready.pop(); i != none && len(l.claims) < want && k.nodes[i].fate() == first; i = k.nodes[i].behind {
-			l.claims = append(l.claims, k.claimed(i))
+			l.claims = append(l.claims, claim{})
+			k.claimed(&l.claims[len(l.claims)-1], i)
 		}
 	}
 	slices.SortFunc(l.claims, func(a, b claim) int { return cmp.Compare(a.rec.Offset, b.rec.Offset) })
@@ -81,14 +82,13 @@ func (l *lane) gather(want int) {
 }
 
 // claimed notes that a lane has a record.
-func (k *keys) claimed(i int32) claim {
+func (k *keys) claimed(c *claim, i int32) {
 	n := &k.nodes[i]
 	n.state = nodeRuns
-	c := claim{node: i, rec: n.rec}
+	c.node, c.rec, c.begun, c.skipped, c.err, c.tries, c.fail = i, n.rec, false, false, nil, 0, nil
 	if n.past != nil {
 		c.tries, c.fail = n.past.tries, n.past.fail
 	}
-	return c
 }
 
 // runBatch calls the handler for all that is claimed.
