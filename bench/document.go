@@ -72,6 +72,15 @@ func find(rows []row, client string) *row {
 
 const judgedGOGC = "400"
 
+// inEach are the values of all rounds.
+func inEach(format string, rounds []float64) string {
+	texts := make([]string, len(rounds))
+	for i, v := range rounds {
+		texts[i] = fmt.Sprintf(format, v)
+	}
+	return strings.Join(texts, " ")
+}
+
 // mainTable has everything about a work: main WORK GOGC.
 func mainTable(rows []row, args []string) string {
 	mine := pick(rows, args[0], args[1])
@@ -80,11 +89,7 @@ func mainTable(rows []row, args []string) string {
 	b.WriteString("| client | CPU ratio | of each round | throughput ratio | CPU ns per record | allocations per record | RSS MiB |\n" +
 		"|---|---|---|---|---|---|---|\n")
 	for _, r := range mine {
-		rounds := make([]string, len(r.CPURounds))
-		for i, c := range r.CPURounds {
-			rounds[i] = fmt.Sprintf("%.2f", c)
-		}
-		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %.0f | %.3f | %.0f |\n", r.Client, r.CPU, strings.Join(rounds, " "),
+		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %.0f | %.3f | %.0f |\n", r.Client, r.CPU, inEach("%.2f", r.CPURounds),
 			r.Throughput, r.NanosPerRecord, r.AllocsPerRecord, r.RSS)
 	}
 	return b.String()
@@ -97,16 +102,9 @@ func outputsTable(rows []row, args []string) string {
 	var b strings.Builder
 	b.WriteString("| client | throughput ratio | of each round | CPU ratio | of each round | CPU ns per record | allocations per record " +
 		"| RSS MiB |\n|---|---|---|---|---|---|---|---|\n")
-	rounds := func(values []float64) string {
-		texts := make([]string, len(values))
-		for i, v := range values {
-			texts[i] = fmt.Sprintf("%.2f", v)
-		}
-		return strings.Join(texts, " ")
-	}
 	for _, r := range mine {
-		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %s | %.0f | %.2f | %.0f |\n", r.Client, r.Throughput, rounds(r.ThroughputRounds),
-			r.CPU, rounds(r.CPURounds), r.NanosPerRecord, r.AllocsPerRecord, r.RSS)
+		fmt.Fprintf(&b, "| %s | %.2f | %s | %.2f | %s | %.0f | %.2f | %.0f |\n", r.Client, r.Throughput, inEach("%.2f", r.ThroughputRounds),
+			r.CPU, inEach("%.2f", r.CPURounds), r.NanosPerRecord, r.AllocsPerRecord, r.RSS)
 	}
 	return b.String()
 }

@@ -175,12 +175,8 @@ func parallelTable(rows []row, _ []string) string {
 			if r == nil {
 				continue
 			}
-			rounds := make([]string, len(r.Waiting.Rounds))
-			for i, rate := range r.Waiting.Rounds {
-				rounds[i] = fmt.Sprintf("%.0f", rate)
-			}
 			fmt.Fprintf(&b, "| %s | %s | %.0f | %s | %.1f | %.2f | %.1f | %.0f |\n", s.About, r.Client, r.RecordsPerSecond,
-				strings.Join(rounds, " "), r.Waiting.Serial, r.Waiting.Karafgo, r.NanosPerRecord/1000, r.RSS) //nolint:mnd // µs
+				inEach("%.0f", r.Waiting.Rounds), r.Waiting.Serial, r.Waiting.Karafgo, r.NanosPerRecord/1000, r.RSS) //nolint:mnd // µs
 		}
 	}
 	return b.String()

@@ -215,11 +215,7 @@ func sideTable(rows []row, _ []string) string {
 			continue
 		}
 		f := sideFigures(s, mine)
-		rounds := make([]string, len(find(mine, byKey).Waiting.BareRounds))
-		for i, v := range find(mine, byKey).Waiting.BareRounds {
-			rounds[i] = fmt.Sprintf("%.2f", v)
-		}
-		f = slices.Concat([]string{s.About}, f[:2], []string{strings.Join(rounds, " ")}, f[2:len(f)-1])
+		f = slices.Concat([]string{s.About}, f[:2], []string{inEach("%.2f", find(mine, byKey).Waiting.BareRounds)}, f[2:len(f)-1])
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(f, " | "))
 	}
 	return b.String()
